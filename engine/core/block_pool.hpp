@@ -1,0 +1,86 @@
+// The blocks of one device: who leases them, which are cached under which hash, and which is the next to leave.
+// Knows indices and hashes only, no bytes. Single-threaded: the worker owns it.
+//
+// A block is in exactly one state:
+//   free      no content; on the free list
+//   private   leased by one sequence, content not yet complete (no hash)
+//   cached    complete and published under its hash; leased by 0..n sequences; with 0 leases it can be evicted
+// A cached block's parent is cached too ("monotone"): eviction takes leaves only, in an intrusive list whose order is
+// the order of eviction.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/core/block_hash.hpp"
+
+namespace troupe::core {
+
+struct block_pool_options {
+  std::uint32_t block_count = 0;
+  std::uint32_t block_tokens = 32;
+};
+
+/// What changed in the cache, in order; the worker forwards it to the router shards.
+struct block_event {
+  enum class kind : std::uint8_t { stored, removed } what = kind::stored;
+  block_identity block;
+  block_hash parent;  ///< of a stored block
+  bool operator==(const block_event&) const = default;
+};
+
+struct block_pool_counts {
+  std::uint32_t total = 0, free = 0, leased = 0, cached = 0;  ///< cached: with or without lease
+  std::uint64_t stored = 0, evicted = 0, freed_by_death = 0, hash_mismatches = 0;
+};
+
+class block_pool {
+ public:
+  explicit block_pool(const block_pool_options& options);
+  ~block_pool();
+  block_pool(block_pool&&) noexcept;
+  block_pool& operator=(block_pool&&) noexcept;
+
+  /// Leases the longest cached prefix of `chain` for one sequence and appends its blocks to `table`. Each block's parent
+  /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
+  std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens,
+                               owner_id owner, std::vector<block_index>& table);
+  /// Leases `count` private blocks, evicting leaves if needed. All or nothing.
+  bool acquire_private(std::uint32_t count, std::vector<block_index>& table);
+  /// How many private blocks could be leased now, by taking free blocks and evicting.
+  [[nodiscard]] std::uint32_t available() const noexcept;
+
+  /// Publishes a complete private block. If an equal block is cached already, the caller's lease moves to that one and its
+  /// own block becomes free: the returned index replaces it in the table (the contents are bit-equal by batch invariance).
+  /// `may_swap = false` keeps the caller's block private instead (a ticket in flight still names it).
+  struct publish_options { bool may_swap = true; };
+  block_index publish(block_index block, const block_identity& identity, block_hash parent,
+                      std::span<const token_id> tokens, owner_id owner, publish_options options);
+
+  /// Ends one lease. A private block becomes free, a cached one stays until it is evicted or its last owner dies.
+  void release(block_index block);
+
+  /// Ends all ownership of `owner`. Blocks that nobody else owns and nobody leases become free at once, leaves first; leased
+  /// ones when their lease ends. Returns the blocks freed now.
+  std::uint32_t release_owner(owner_id owner);
+
+  [[nodiscard]] bool is_cached(const block_hash& hash) const;
+  [[nodiscard]] block_pool_counts counts() const noexcept;
+  /// Every cached block, parents before children: what a new router shard asks for.
+  [[nodiscard]] std::vector<block_event> snapshot() const;
+  /// Events since the last call.
+  std::vector<block_event> take_events();
+
+  /// Verifies every invariant above; the text of the first violation, or nothing. O(blocks); tests call it after each operation.
+  [[nodiscard]] std::optional<std::string> check_integrity() const;
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace troupe::core

@@ -1,0 +1,93 @@
+// Continuous batching with chunked prefill: turns admitted sequences into step plans and step results into tokens.
+// Owns no thread and no clock: the worker hands it time, submits what it plans, and feeds results back.
+//
+// A sequence's table: [0, matched) shared, leased. [matched, computed) ours. [computed, end) not written yet.
+// A sequence that ends while a ticket names it keeps its blocks until that ticket completes ("draining").
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/core/backend.hpp"
+#include "engine/core/block_pool.hpp"
+
+namespace troupe::core {
+
+/// A point in time on whatever clock the caller uses: nanoseconds from an arbitrary origin.
+using instant = std::chrono::nanoseconds;
+
+struct scheduler_options {
+  std::uint32_t step_tokens_max = 512;    ///< the token budget of a step: decodes first, then prefill chunks
+  std::uint32_t prefill_chunk_max = 512;  ///< of one sequence in one step
+  std::uint32_t running_max = 16;         ///< sequences in a batch, <= backend slots
+  std::uint32_t waiting_max = 1024;       ///< admit answers queue_full beyond
+  std::uint32_t context_tokens_max = 0;   ///< of the model
+};
+
+/// What is asked of one sequence.
+struct sequence_spec {
+  request_id id;
+  std::vector<token_id> tokens;             ///< the prompt, then `continued` tokens that were generated elsewhere before
+  std::uint32_t continued = 0;              ///< they count as output: for penalties, positions, max_tokens
+  std::vector<block_identity> chain;        ///< of all full blocks of `tokens`
+  block_hasher hasher;                      ///< to name the blocks that decoding completes
+  owner_id owner;                           ///< whose blocks they become
+  sampling_params sampling;
+  std::uint32_t tokens_max = 0;             ///< of output, >= 1
+  std::uint32_t tokens_min = 0;             ///< stop tokens are ignored before
+  std::vector<token_id> stop_tokens;        ///< end of sequence and the request's own; empty with ignore_eos
+  std::int32_t priority = 0;                ///< higher first
+  instant deadline{0};                      ///< 0: none
+};
+
+enum class finish_reason : std::uint8_t { stop, length, cancelled, deadline, failed };
+
+/// What a step meant for one sequence.
+struct sequence_started { request_id id; std::uint32_t prompt_tokens = 0; std::uint32_t cached_tokens = 0; };
+struct sequence_token { request_id id; std::uint32_t index = 0; sampled_token token; };  ///< index counts output tokens, `continued` included
+struct sequence_ended { request_id id; finish_reason reason = finish_reason::stop; failure error; };
+using sequence_event = std::variant<sequence_started, sequence_token, sequence_ended>;
+
+struct scheduler_load {
+  std::uint32_t running = 0, waiting = 0;
+  std::uint64_t prefill_tokens_waiting = 0;  ///< prompt tokens that are admitted or queued and not computed yet
+  double prefill_tokens_per_s = 0;           ///< measured, 0 before the first step
+  double decode_tokens_per_s = 0;            ///< of one sequence
+  std::uint64_t steps = 0, preemptions = 0, tokens_computed = 0, tokens_reused = 0, tokens_sampled = 0;
+};
+
+class scheduler {
+ public:
+  scheduler(const scheduler_options& options, block_pool& pool);
+  ~scheduler();
+
+  /// Queues a sequence. Failures: queue_full, context_length_exceeded, prompt_exceeds_capacity. A known id is accepted again
+  /// without effect.
+  expected<std::monostate> admit(sequence_spec spec);
+  /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
+  void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);
+
+  /// The next step, or nothing when there is no work or `limits::steps_in_flight_max` steps are in flight. Admits from the queue,
+  /// preempts by recompute when a decode finds no block. The caller submits it and calls `submitted` with the ticket.
+  std::optional<step_plan> plan(instant now, std::vector<sequence_event>& events);
+  void submitted(ticket_id ticket);
+  /// Feeds one result back, in any order of tickets. Publishes completed blocks, frees drained ones.
+  void complete(ticket_id ticket, const step_result& result, std::vector<sequence_event>& events);
+
+  [[nodiscard]] bool idle() const noexcept;  ///< nothing admitted and nothing in flight
+  [[nodiscard]] scheduler_load load() const noexcept;
+  /// The pool's invariants, and that leases and tables agree.
+  [[nodiscard]] std::optional<std::string> check_integrity() const;
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace troupe::core

@@ -1,0 +1,36 @@
+// An append-only file of records that survives kill -9: each frame is length, XXH3-64 of the payload, payload. A torn or corrupt
+// tail is cut off at opening; everything before it is read. Written through the page cache, so a power cut may lose the end.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "messages/base/errc.hpp"
+
+namespace troupe::store {
+
+class journal {
+ public:
+  using reader = std::function<void(std::span<const std::byte>)>;
+  /// Opens or creates `file`, hands every intact record to `read` in order, cuts a torn tail. Failures: io_failed, corrupt_data (not a journal).
+  static expected<std::unique_ptr<journal>> open(const std::filesystem::path& file, const reader& read);
+  ~journal();
+
+  /// Appends one record of at most limits::journal_record_bytes_max. Failures: io_failed (disk full: nothing partial stays).
+  expected<std::uint64_t> append(std::span<const std::byte> record);  ///< the file's length after it
+  /// Replaces the whole content by `records`, atomically (a new file, renamed over).
+  expected<std::uint64_t> rewrite(const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& records);
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::uint64_t bytes_cut() const noexcept { return bytes_cut_; }  ///< torn tail found at opening
+
+ private:
+  journal() = default;
+  int descriptor_ = -1;
+  std::filesystem::path file_;
+  std::uint64_t bytes_ = 0, bytes_cut_ = 0;
+};
+
+}  // namespace troupe::store

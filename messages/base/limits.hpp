@@ -1,0 +1,65 @@
+// Every queue, body, header, stream and in-flight table has its maximum here, with what happens when it is full.
+// A limit that an operator may want to change is a config key whose default is named here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe::limits {
+
+using namespace std::chrono_literals;
+
+// gateway
+inline constexpr std::size_t connections_max = 1024;            ///< further ones are closed at accept
+inline constexpr std::size_t header_bytes_max = 64 << 10;       ///< 431
+inline constexpr std::size_t body_bytes_max = 64 << 20;         ///< 413
+inline constexpr std::size_t stream_bytes_queued_max = 4 << 20; ///< a slower reader is cut and its turn cancelled
+inline constexpr auto header_wait = 15s;                        ///< slow writers are cut
+inline constexpr auto body_wait = 60s;
+inline constexpr auto write_wait = 30s;                         ///< slow readers are cut
+inline constexpr auto keep_alive_wait = 75s;                    ///< an idle connection is closed
+inline constexpr auto sse_comment_interval = 5s;                ///< clients give up on silence after minutes; 5 s passes every proxy
+inline constexpr auto request_timeout = 10min;                  ///< default of x-request-timeout-ms
+inline constexpr auto request_timeout_max = 60min;
+
+// requests
+inline constexpr std::size_t messages_max = 20'000;             ///< 400
+inline constexpr std::size_t tools_max = 1'024;                 ///< 400
+inline constexpr std::size_t stop_strings_max = 16;             ///< 400
+inline constexpr std::size_t stop_string_bytes_max = 1'024;     ///< 400
+inline constexpr std::size_t session_id_bytes_max = 256;        ///< 400
+inline constexpr std::uint32_t top_logprobs_max = 20;           ///< 400
+inline constexpr int json_depth_max = 64;                       ///< 400
+
+// sessions
+inline constexpr std::size_t sessions_max = 100'000;            ///< spawn answers queue_full
+inline constexpr std::size_t turns_per_session_max = 8;         ///< concurrent; one more is queue_full
+inline constexpr std::size_t children_per_session_max = 10'000;
+inline constexpr std::size_t verb_ids_remembered = 256;         ///< per session; older ids are answered `missing`
+inline constexpr std::size_t worker_retries_per_turn = 4;       ///< then worker_lost
+
+// template renderer
+inline constexpr std::size_t renders_waiting_max = 256;         ///< queue_full
+inline constexpr auto render_wait = 250ms;                      ///< template_failed
+inline constexpr std::size_t render_output_bytes_max = 32 << 20;
+
+// router
+inline constexpr std::size_t routes_waiting_max = 4'096;        ///< queue_full
+inline constexpr auto compute_lease = 30s;                      ///< then the next waiter computes
+inline constexpr auto load_report_interval = 100ms;
+
+// worker
+inline constexpr std::size_t sequences_waiting_max = 1'024;     ///< queue_full
+inline constexpr std::size_t steps_in_flight_max = 2;
+
+// supervision
+inline constexpr std::size_t restarts_max = 8;                  ///< within restart_window; then the node gives up and exits non-zero
+inline constexpr auto restart_window = 60s;
+
+// files
+inline constexpr std::size_t safetensors_header_bytes_max = 100 << 20;
+inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
+inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
+
+}  // namespace troupe::limits

@@ -1,0 +1,74 @@
+// The life of a session: verbs from the harness, their outcomes, and what a listing shows.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "messages/base/errc.hpp"
+#include "messages/base/ids.hpp"
+
+namespace troupe {
+
+enum class session_state : std::uint8_t { idle, generating, tool_paused, dormant, dead };
+enum class verb_kind : std::uint8_t { spawn, tool_pause, resume, compact, die, pin, retain, demote, prefetch, release };
+enum class verb_outcome : std::uint8_t { accepted, clipped, deferred, rejected, missing };
+
+std::string_view to_string(session_state value) noexcept;
+std::string_view to_string(verb_kind value) noexcept;
+std::string_view to_string(verb_outcome value) noexcept;
+/// False leaves `value` alone.
+bool from_string(std::string_view text, verb_kind& value) noexcept;
+
+/// Creates the session if it is not there; the second time for one id it returns the same one.
+struct session_spawn {
+  session_id id;
+  session_id parent;  ///< empty: a root
+  model_id model;
+  std::int32_t priority = 0;
+};
+
+struct session_find { session_id id; };
+struct session_list { std::uint32_t limit = 1000; bool with_dead = false; };
+
+/// One verb. Idempotent by `id`: a repeat is answered with the first outcome.
+struct session_verb {
+  session_id session;
+  std::string id;
+  verb_kind what = verb_kind::tool_pause;
+  std::uint32_t expect_ms = 0;     ///< tool_pause: expected length
+  std::vector<std::string> tools;  ///< tool_pause: names
+};
+
+struct verb_answer {
+  std::string id;
+  verb_outcome outcome = verb_outcome::accepted;
+  std::string detail;                ///< why it was clipped, rejected or missing
+  std::uint32_t blocks_freed = 0;    ///< compact, die: blocks freed at once, descendants included
+};
+
+struct session_info {
+  session_id id, parent;
+  model_id model;
+  session_state state = session_state::idle;
+  std::uint32_t incarnation = 1;     ///< grows each time a dead session is spawned anew
+  std::uint32_t turns = 0;
+  std::uint32_t children = 0;        ///< alive
+  std::uint64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;  ///< over all turns
+  std::uint32_t context_tokens = 0;  ///< of the last prompt and its answer
+  std::int64_t created_ms = 0, used_ms = 0;  ///< Unix time
+  std::vector<std::string> paused_on;        ///< tool names, while tool_paused
+};
+
+struct session_listing { std::vector<session_info> sessions; };
+
+/// The directory tells a parent of its new child; the child's handle travels beside it.
+struct session_child { session_id id; };
+
+/// A session tells its directory what is worth remembering over a restart.
+struct session_record { session_info info; };
+/// A session has ended; its actor is gone after this.
+struct session_gone { session_id id; };
+
+}  // namespace troupe

@@ -1,0 +1,58 @@
+// Rendering, records and the node itself: what the other actors share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "messages/base/errc.hpp"
+#include "messages/base/ids.hpp"
+#include "messages/work.hpp"
+
+namespace troupe {
+
+/// Renders a model's chat template. `input` is the JSON object of its variables (messages, tools, add_generation_prompt, ...).
+struct render_request {
+  request_id id;
+  model_id model;
+  std::string input;
+};
+struct render_result { std::string text; };
+
+/// One line of the request trace; also feeds the metrics.
+struct turn_record {
+  request_id id;
+  session_id session, parent;
+  model_id model;
+  worker_id worker;
+  std::string how;  ///< stop, length, tool_calls, or the name of an errc
+  std::uint32_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
+  double queue_s = 0, first_token_s = 0, total_s = 0;
+  std::int64_t at_ms = 0;  ///< Unix time of the end
+};
+struct lifecycle_record {
+  session_id session;
+  std::string verb, outcome;
+  std::uint32_t blocks_freed = 0;
+  std::int64_t at_ms = 0;
+};
+
+struct metrics_request {};
+struct metrics_text { std::string text; };  ///< Prometheus exposition format
+
+/// Asks the node for the current session directory; it changes when the directory was restarted.
+struct directory_request {};
+
+struct node_status_request {};
+struct node_status {
+  std::string state;  ///< loading, ready, draining
+  std::uint32_t sessions = 0, turns_running = 0;
+  std::uint32_t restarts = 0;
+  std::vector<worker_status> workers;
+};
+
+/// Stop taking turns, let running ones finish until `within_ms`, tell the rest, then end everything.
+struct drain_request { std::uint32_t within_ms = 0; };
+struct drain_done { std::uint32_t turns_finished = 0, turns_told = 0; };
+
+}  // namespace troupe

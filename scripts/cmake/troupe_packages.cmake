@@ -1,0 +1,16 @@
+# Everything beyond the standard library, found once. Debian 12 package names are in scripts/setup.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(CAF 0.17.6 EXACT REQUIRED COMPONENTS core io)
+find_package(CapnProto 0.9.2 CONFIG REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(spdlog CONFIG REQUIRED)
+find_package(tomlplusplus CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
+find_package(ICU REQUIRED COMPONENTS uc i18n)
+# Debian's own Python: its jinja2 is the one that scripts/setup installs, whatever is first on PATH.
+set(Python_EXECUTABLE /usr/bin/python3)
+set(PYBIND11_FINDPYTHON ON)
+find_package(Python 3.11 REQUIRED COMPONENTS Interpreter Development.Embed)
+find_package(pybind11 CONFIG REQUIRED)
