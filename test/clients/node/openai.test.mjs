@@ -1,0 +1,79 @@
+// The official `openai` client from npm: chat, streaming, tools, usage, errors, models, disconnect.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { after, before, test } from "node:test";
+import OpenAI from "openai";
+
+const question = [{ role: "user", content: "What is the capital of France?" }];
+const tools = ["read_file", "list_files"].map((name) => ({
+  type: "function",
+  function: { name, description: "d", parameters: { type: "object", properties: {} } },
+}));
+let server, url, client;
+
+before(async () => {
+  server = spawn("/usr/bin/python3", ["serve-for-clients.py"], { stdio: ["pipe", "pipe", "inherit"] });
+  url = await new Promise((resolve, reject) => {
+    server.stdout.once("data", (data) => resolve(data.toString().trim()));
+    server.once("exit", (code) => reject(new Error(`the server ended with status ${code}`)));
+  });
+  client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", timeout: 30_000, maxRetries: 0 });
+});
+
+after(() => new Promise((resolve) => {
+  server.once("exit", resolve);
+  server.stdin.end();
+}));
+
+const create = (answer, fields = {}, options = {}) =>
+  client.chat.completions.create({ model: "scripted", messages: question, seed: answer, ...fields }, options);
+
+test("chat with usage", async () => {
+  const answer = await create(0);
+  assert.equal(answer.choices[0].message.content, "Paris is the capital of France.");
+  assert.equal(answer.choices[0].finish_reason, "stop");
+  assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
+});
+
+test("a stream with usage", async () => {
+  let text = "", usage;
+  for await (const chunk of await create(0, { stream: true, stream_options: { include_usage: true } })) {
+    text += chunk.choices[0]?.delta.content ?? "";
+    usage = chunk.usage ?? usage;
+  }
+  assert.equal(text, "Paris is the capital of France.");
+  assert.ok(usage.completion_tokens > 3);
+});
+
+test("streamed tool calls and the turn after", async () => {
+  const { choices } = await client.chat.completions.stream({ model: "scripted", messages: question, tools, seed: 1 }).finalChatCompletion();
+  const message = choices[0].message;
+  assert.equal(choices[0].finish_reason, "tool_calls");
+  assert.deepEqual(message.tool_calls.map((call) => call.function.name), ["read_file", "list_files"]);
+  assert.deepEqual(JSON.parse(message.tool_calls[0].function.arguments), { path: "src/über.c", lines: [1, 20] });
+  const results = message.tool_calls.map((call) => ({ role: "tool", tool_call_id: call.id, content: "20 lines" }));
+  const next = await create(2, { messages: [...question, message, ...results], tools });
+  assert.equal(next.choices[0].message.content.trim(), "It has 20 lines — résumé 🚀.");
+});
+
+test("models", async () => {
+  assert.deepEqual((await client.models.list()).data.map((model) => model.id), ["scripted"]);
+  assert.equal((await client.models.retrieve("gpt-anything")).id, "scripted");
+});
+
+test("errors have their classes", async () => {
+  await assert.rejects(create(0, { model: "nothing-like-it" }), OpenAI.NotFoundError);
+  await assert.rejects(create(0, { n: 2 }), (error) => error instanceof OpenAI.BadRequestError && error.code === "unsupported_parameter");
+  await assert.rejects(create(0, { messages: [{ role: "user", content: "word ".repeat(70_000) }] }),
+    (error) => error instanceof OpenAI.BadRequestError && error.code === "context_length_exceeded");
+});
+
+test("a disconnect ends the turn", async () => {
+  const stream = await create(0, { stream: true, max_tokens: 5000, ignore_eos: true });
+  for await (const _ of stream) break;
+  const deadline = Date.now() + 10_000;
+  let running;
+  do running = (await (await fetch(`${url}/health`)).json()).turns_running;
+  while (running !== 0 && Date.now() < deadline);
+  assert.equal(running, 0);
+});
