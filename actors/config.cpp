@@ -88,6 +88,7 @@ class resolver {
     bool known = false;
     for (const auto& model : value_.models) known = known || model.name == worker.model;
     check(known, key("model"), "\"" + worker.model + "\" is not the name of a [[model]]");
+    resolve_path(key("timing_script"), worker.timing_script);
     check(worker.kv_bytes == 0 || worker.blocks == 0, key("blocks"), "is given beside kv_bytes: one of them says the size of the pool");
     check(worker.kv_bytes != 0 || worker.blocks != 0, key("kv_bytes"), "and blocks are both 0: one of them says the size of the pool");
     check(worker.prefill_chunk_max <= worker.step_tokens_max, key("prefill_chunk_max"),

@@ -61,6 +61,7 @@ struct worker_config {
   double timing_step_us = 5'000;         ///< timing backend: what every step takes, microseconds
   double timing_prefill_token_us = 100;  ///< and each prefilled token on top
   double timing_decode_token_us = 200;   ///< and each decoded token on top
+  std::filesystem::path timing_script;   ///< timing backend: a JSON list of answers, one is chosen by the request's seed; empty: hashed tokens
   bool operator==(const worker_config&) const = default;
 };
 

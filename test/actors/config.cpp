@@ -96,6 +96,7 @@ waiting_max = 16
 timing_step_us = 17
 timing_prefill_token_us = 18.5
 timing_decode_token_us = 19.25
+timing_script = "answers.json"
 [router]
 behaviour = "sticky"
 routes_waiting_max = 20
@@ -117,7 +118,7 @@ level = "off"
   wanted.gateway = {"::1", 0, 4, 5000, 6, 700, 8000};
   wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
-  wanted.workers = {{"b", "timing", 10, 0, 11, 12, 14, 13, 15, 16, 17, 18.5, 19.25}};
+  wanted.workers = {{"b", "timing", 10, 0, 11, 12, 14, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
   wanted.router = {"sticky", 20};
   wanted.session = {21, 22, 23};
   wanted.chat_template = {24, 2500, 26};

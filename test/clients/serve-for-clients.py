@@ -7,7 +7,7 @@ import harness  # noqa: E402
 
 TOML = harness.model_toml(
     harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*"]\n',
-    worker=f'backend = "timing"\nblocks = 512\nscript = "{harness.SOURCE}/test/clients/answers.json"\n')
+    worker=f'backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\ntiming_script = "{harness.SOURCE}/test/clients/answers.json"\n')
 
 if __name__ == "__main__":
     with harness.serving(TOML) as server:

@@ -8,7 +8,7 @@ import openai
 
 TOML = harness.model_toml(
     harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*"]\n',
-    worker=f'backend = "timing"\nblocks = 512\nscript = {json.dumps(str(pathlib.Path(__file__).parents[1] / "answers.json"))}\n')
+    worker=f'backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\ntiming_script = {json.dumps(str(pathlib.Path(__file__).parents[1] / "answers.json"))}\n')
 TOOLS = [{"type": "function", "function": {"name": name, "description": "d", "parameters": {"type": "object", "properties": {}}}}
          for name in ("read_file", "list_files")]
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
