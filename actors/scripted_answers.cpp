@@ -1,5 +1,6 @@
 #include "actors/scripted_answers.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
