@@ -52,6 +52,7 @@ inline constexpr auto load_report_interval = 100ms;
 // worker
 inline constexpr std::size_t sequences_waiting_max = 1'024;     ///< queue_full
 inline constexpr std::size_t steps_in_flight_max = 2;
+inline constexpr std::size_t backend_plans_waiting_max = 64;    ///< steps and copies; further ones complete as queue_full
 
 // supervision
 inline constexpr std::size_t restarts_max = 8;                  ///< within restart_window; then the node gives up and exits non-zero
@@ -59,6 +60,8 @@ inline constexpr auto restart_window = 60s;
 
 // files
 inline constexpr std::size_t safetensors_header_bytes_max = 100 << 20;
+inline constexpr std::size_t model_json_bytes_max = 16 << 20;   ///< config.json, generation_config.json, a shard index; corrupt_data
+inline constexpr std::size_t model_shards_max = 4'096;          ///< weight files of one model; corrupt_data
 inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
 inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
 
