@@ -59,6 +59,8 @@ inline constexpr std::size_t restarts_max = 8;                  ///< within rest
 inline constexpr auto restart_window = 60s;
 
 // files
+inline constexpr std::size_t tokenizer_file_bytes_max = 256 << 20;   ///< io_failed; the largest in use has 40 MB
+inline constexpr std::uint32_t vocabulary_tokens_max = 1 << 22;      ///< ids below; corrupt_data
 inline constexpr std::size_t safetensors_header_bytes_max = 100 << 20;
 inline constexpr std::size_t model_json_bytes_max = 16 << 20;   ///< config.json, generation_config.json, a shard index; corrupt_data
 inline constexpr std::size_t model_shards_max = 4'096;          ///< weight files of one model; corrupt_data
