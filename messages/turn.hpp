@@ -5,35 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/chat.hpp"
 #include "engine/core/sampling.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
 
 namespace troupe {
 
-enum class chat_role : std::uint8_t { system, user, assistant, tool };
-
-/// One typed piece of a message.
-struct chat_block {
-  enum class kind : std::uint8_t { text, reasoning, tool_call, tool_result } what = kind::text;
-  std::string text;  ///< text, reasoning and result as they are; of a tool call its arguments as raw JSON text
-  std::string id;    ///< of a tool call, or of the call a result answers
-  std::string name;  ///< of the tool
-  bool operator==(const chat_block&) const = default;
-};
-
-struct chat_message {
-  chat_role role = chat_role::user;
-  std::vector<chat_block> blocks;
-  bool operator==(const chat_message&) const = default;
-};
-
-/// A tool as the template sees it.
-struct chat_tool {
-  std::string name;
-  std::string json;  ///< {"type": "function", "function": {...}}, key order as the client sent it
-  bool operator==(const chat_tool&) const = default;
-};
+using core::chat_block;
+using core::chat_message;
+using core::chat_role;
+using core::chat_tool;
 
 /// What a turn continues: a conversation for the template, or text or tokens as they are.
 struct turn_prompt {
