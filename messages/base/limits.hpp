@@ -22,6 +22,9 @@ inline constexpr auto keep_alive_wait = 75s;                    ///< an idle con
 inline constexpr auto sse_comment_interval = 5s;                ///< clients give up on silence after minutes; 5 s passes every proxy
 inline constexpr auto request_timeout = 10min;                  ///< default of x-request-timeout-ms
 inline constexpr auto request_timeout_max = 60min;
+inline constexpr auto control_wait = 10s;                       ///< for the answer to anything but a turn; then 504
+inline constexpr auto linger_wait = 2s;                         ///< after a refusal the rest of a request is read and dropped this long
+inline constexpr std::size_t tokenize_bytes_max = 4 << 20;      ///< 413: tokenising more would hold up an I/O thread
 
 // requests
 inline constexpr std::size_t messages_max = 20'000;             ///< 400
@@ -29,6 +32,7 @@ inline constexpr std::size_t tools_max = 1'024;                 ///< 400
 inline constexpr std::size_t stop_strings_max = 16;             ///< 400
 inline constexpr std::size_t stop_string_bytes_max = 1'024;     ///< 400
 inline constexpr std::size_t session_id_bytes_max = 256;        ///< 400
+inline constexpr std::size_t verb_id_bytes_max = 256;           ///< 400
 inline constexpr std::uint32_t top_logprobs_max = 20;           ///< 400
 inline constexpr int json_depth_max = 64;                       ///< 400
 

@@ -1,0 +1,30 @@
+#include "gateway/actor_calls.hpp"
+
+namespace troupe::gateway {
+namespace {
+
+class node_link final : public actor_link {
+ public:
+  explicit node_link(std::shared_ptr<shared_link> shared) : shared_(std::move(shared)) {}
+
+  std::unique_ptr<actor_call> turn(session_spawn spawn, turn_request turn, turn_events events) override {
+    return start_turn_call(shared_, std::move(spawn), std::move(turn), std::move(events));
+  }
+
+  std::unique_ptr<actor_call> control(control_request request, std::chrono::milliseconds timeout, control_answers answers) override {
+    return start_control_call(shared_, std::move(request), timeout, std::move(answers));
+  }
+
+ private:
+  std::shared_ptr<shared_link> shared_;
+};
+
+}  // namespace
+
+actor_link_factory make_actor_links(caf::actor_system& system, node_actor node) {
+  return [&system, node](const strand& where, const io_context_ptr& io) -> std::unique_ptr<actor_link> {
+    return std::make_unique<node_link>(std::make_shared<shared_link>(shared_link{system, node, {}, where, io}));
+  };
+}
+
+}  // namespace troupe::gateway

@@ -1,0 +1,34 @@
+// Turns the events of one turn into the bytes of its answer, in some protocol's shape. No I/O: the exchange owns the buffer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "messages/turn.hpp"
+
+namespace troupe::gateway {
+
+class answer_writer {
+ public:
+  virtual ~answer_writer() = default;
+  /// Each appends what may be sent now: nothing until `finished` for a whole answer, frames for a stream.
+  virtual void started(const turn_started& event, std::string& out) = 0;
+  virtual void delta(const turn_delta& event, std::string& out) = 0;
+  /// Not called for a turn that failed.
+  virtual void finished(const turn_finished& event, std::string& out) = 0;
+};
+
+/// What every chunk of an answer repeats, and what the client asked to see.
+struct answer_shape {
+  std::string id;     ///< "chatcmpl-..."
+  std::string model;  ///< as the client named it
+  std::string fingerprint;
+  std::int64_t created_s = 0;
+  request_id turn;
+  bool stream = false;
+  bool include_usage = false;
+  bool logprobs = false;
+};
+
+}  // namespace troupe::gateway

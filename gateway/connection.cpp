@@ -1,0 +1,328 @@
+#include "gateway/connection.hpp"
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <charconv>
+#include <exception>
+#include <optional>
+
+#include "gateway/error_shape.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/request_body.hpp"
+
+namespace troupe::gateway {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::size_t read_bytes = 16 << 10;
+
+//   reading -> answering -> reading ...     the last answer -> lingering -> closed     anything -> closed
+// lingering: our side is shut; what the client still sends is dropped, so that it can read the answer before the reset.
+enum class phase { reading, answering, lingering, closed };
+
+class connection final : public connection_handle, public reply_channel, public std::enable_shared_from_this<connection> {
+ public:
+  connection(asio::ip::tcp::socket socket, const strand& where, std::shared_ptr<const connection_context> context,
+             std::function<void()> on_closed)
+      : context_(std::move(context)),
+        options_(context_->options),
+        strand_(where),
+        socket_(std::move(socket)),
+        timer_(strand_),
+        buffer_(options_.header_bytes_max + read_bytes),
+        link_(context_->make_link(strand_, context_->io)),
+        on_closed_(std::move(on_closed)) {}
+
+  void start() override {
+    asio::post(strand_, [self = shared_from_this()] { self->begin(); });
+  }
+  void finish() override {
+    asio::post(strand_, [self = shared_from_this()] {
+      if (self->phase_ == phase::reading && !self->request_begun_) self->close();
+      self->keep_alive_ = false;
+    });
+  }
+  void cut() override {
+    asio::post(strand_, [self = shared_from_this()] { self->close(); });
+  }
+
+  void respond(http_response response) override {
+    keep_alive_ = keep_alive_ && !context_->draining;
+    head_ += response_head(response, body_framing::length, response.body.size(), keep_alive_);
+    if (!head_only_) pending_ = std::move(response.body);
+    answer_complete_ = true;
+    flush();
+  }
+
+  void begin_stream(http_response head) override {
+    // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+    chunked_ = http_1_1_;
+    keep_alive_ = keep_alive_ && chunked_ && !context_->draining;
+    head_ += response_head(head, chunked_ ? body_framing::chunked : body_framing::until_close, 0, keep_alive_);
+  }
+
+  std::string& stream_buffer() override { return pending_; }
+  void end_stream() override {
+    answer_complete_ = true;
+    flush();
+  }
+  void close_after() override { keep_alive_ = false; }
+  [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
+
+  void flush() override {
+    if (phase_ == phase::closed) return;
+    if (writing_) {
+      if (!answer_complete_ && pending_.size() > options_.stream_bytes_queued_max) close();
+      return;
+    }
+    const bool last_chunk = answer_complete_ && chunked_ && !last_chunk_sent_;
+    if (head_.empty() && pending_.empty() && !last_chunk) return;
+    write(last_chunk);
+  }
+
+ private:
+  void begin() {
+    error_code ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    next_request(options_.header_wait);
+  }
+
+  void next_request(std::chrono::milliseconds wait) {
+    phase_ = phase::reading;
+    request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = false;
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes_max));
+    parser_->body_limit(options_.body_bytes_max);
+    read_deadline_ = now() + wait;
+    parse();
+    arm();
+  }
+
+  // Reading
+
+  void read() {
+    if (reading_ || read_ended_ || phase_ == phase::closed) return;
+    const auto room = buffer_.max_size() - buffer_.size();
+    if (room == 0) return;  // pipelined bytes wait here; while they do, a silent disconnect is noticed only by the next write
+    reading_ = true;
+    socket_.async_read_some(buffer_.prepare(std::min(room, read_bytes)),
+                            [self = shared_from_this()](error_code error, std::size_t bytes) { self->on_read(error, bytes); });
+  }
+
+  void on_read(error_code error, std::size_t bytes) {
+    reading_ = false;
+    if (phase_ == phase::closed) return;
+    buffer_.commit(bytes);
+    read_ended_ = read_ended_ || error;
+    if (error && error != asio::error::eof) return close();
+    if (phase_ == phase::reading) {
+      parse();
+    } else if (phase_ == phase::lingering) {
+      buffer_.clear();
+      read_ended_ ? close() : read();
+    } else {
+      // Half-closed clients do not exist among those that stream; for anything shorter the answer is still sent.
+      read_ended_&& exchange_ && exchange_->is_turn() ? close() : read();
+    }
+    arm();
+  }
+
+  void parse() {
+    while (buffer_.size() > 0) {
+      if (!request_begun_) {
+        request_begun_ = true;
+        read_deadline_ = now() + options_.header_wait;
+      }
+      error_code error;
+      const bool had_header = parser_->is_header_done();
+      buffer_.consume(parser_->put(buffer_.cdata(), error));
+      if (error == http::error::need_more) break;
+      if (error) return refuse(error);
+      if (!had_header && parser_->is_header_done()) on_header();
+      if (parser_->is_done()) return on_request();
+    }
+    if (read_ended_) return close();
+    if (buffer_.size() == buffer_.max_size()) return refuse(http::error::header_limit);
+    read();
+  }
+
+  void on_header() {
+    parser_->eager(true);
+    read_deadline_ = now() + options_.body_wait;
+    const auto& header = parser_->get();
+    if (parser_->is_done() || header.version() < 11 || !boost::beast::iequals(header[http::field::expect], "100-continue")) return;
+    head_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    flush();
+  }
+
+  void refuse(error_code error) {
+    failure why{errc::invalid_request, "the request is not valid HTTP: " + error.message(), {}};
+    if (error == http::error::header_limit)
+      why = {errc::headers_too_large, "the header must be at most " + std::to_string(options_.header_bytes_max) + " bytes long", {}};
+    if (error == http::error::body_limit)
+      why = {errc::body_too_large, "the body must be at most " + std::to_string(options_.body_bytes_max) + " bytes long", {}};
+    keep_alive_ = false;
+    answer(http_request{}, std::move(why));
+  }
+
+  http_request take_request() {
+    auto message = parser_->release();
+    http_request request;
+    request.method = std::string(message.method_string());
+    const auto target = std::string_view(message.target());
+    const auto mark = target.find('?');
+    request.path = target.substr(0, mark);
+    if (mark != target.npos) request.query = target.substr(mark + 1);
+    for (const auto& field : message) request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
+    request.body = std::move(message.body());
+    keep_alive_ = keep_alive_ && message.keep_alive();
+    http_1_1_ = message.version() >= 11;
+    head_only_ = message.method() == http::verb::head;
+    return request;
+  }
+
+  void on_request() {
+    const auto request = take_request();
+    if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
+    const auto encoding = request.field("content-encoding");
+    if (!encoding.empty() && !equals_ignoring_case(encoding, "identity"))
+      return answer(request, failure{errc::invalid_request, "compressed bodies are not taken", "content-encoding"});
+    answer(request, route(request));
+  }
+
+  [[nodiscard]] route_result route(const http_request& request) const {
+    const auto unix_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    try {
+      return dispatch(request, {options_, draw_random, unix_s});
+    } catch (const std::exception& error) {
+      return failure{errc::internal, std::string("the request could not be read: ") + error.what(), {}};
+    }
+  }
+
+  // Answering
+
+  void answer(const http_request& request, route_result result) {
+    phase_ = phase::answering;
+    read_deadline_ = never;
+    const auto running = std::make_shared<exchange>(*this, *link_, options_, request_id_of(request, draw_random));
+    exchange_ = running;
+    running->run(std::move(result));
+    read();
+    arm();
+  }
+
+  void write(bool last_chunk) {
+    writing_ = true;
+    wire_head_ = std::move(head_);
+    wire_ = std::move(pending_);
+    head_.clear();
+    pending_.clear();
+    wire_tail_.clear();
+    if (chunked_ && !wire_.empty()) {
+      char size[20];
+      const auto [end, error] = std::to_chars(size, size + sizeof size, wire_.size(), 16);
+      wire_head_.append(size, end).append("\r\n");
+      wire_tail_ = "\r\n";
+    }
+    if (last_chunk) wire_tail_ += "0\r\n\r\n";
+    last_chunk_sent_ = last_chunk_sent_ || last_chunk;
+    write_deadline_ = now() + options_.write_wait;
+    arm();
+    const std::array<asio::const_buffer, 3> buffers{asio::buffer(wire_head_), asio::buffer(wire_), asio::buffer(wire_tail_)};
+    asio::async_write(socket_, buffers, [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); });
+  }
+
+  void on_written(error_code error) {
+    writing_ = false;
+    write_deadline_ = never;
+    if (phase_ == phase::closed) return;
+    if (error) return close();
+    flush();
+    if (!writing_ && phase_ == phase::answering && answer_complete_) finish_answer();
+  }
+
+  void finish_answer() {
+    exchange_.reset();
+    keep_alive_ = keep_alive_ && !context_->draining;
+    if (keep_alive_) return next_request(options_.keep_alive_wait);
+    if (read_ended_) return close();
+    phase_ = phase::lingering;
+    error_code ignored;
+    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    read_deadline_ = now() + options_.linger_wait;
+    buffer_.clear();
+    read();
+    arm();
+  }
+
+  // Time: one timer, set to the earliest deadline. Moving a deadline back costs nothing until the timer fires.
+
+  void arm() {
+    if (phase_ == phase::closed) return;
+    const auto next = std::min({read_deadline_, write_deadline_, exchange_ ? exchange_->wake_at() : never});
+    if (next >= armed_) return;
+    armed_ = next;
+    timer_.expires_at(next);
+    timer_.async_wait([self = shared_from_this()](error_code error) {
+      if (!error) self->on_timer();
+    });
+  }
+
+  void on_timer() {
+    armed_ = never;
+    if (phase_ == phase::closed) return;
+    const auto time = now();
+    if (time >= read_deadline_ || time >= write_deadline_) return close();
+    if (const auto running = exchange_; running && time >= running->wake_at()) running->wake();
+    arm();
+  }
+
+  void close() {
+    if (phase_ == phase::closed) return;
+    phase_ = phase::closed;
+    if (exchange_) exchange_->abandon();
+    error_code ignored;
+    socket_.close(ignored);
+    timer_.cancel();
+    // The exchange may be our caller: it goes with the last handler.
+    asio::post(strand_, [self = shared_from_this()] { self->exchange_.reset(); });
+    on_closed_();
+  }
+
+  std::shared_ptr<const connection_context> context_;
+  const gateway_options& options_;
+  strand strand_;
+  asio::ip::tcp::socket socket_;
+  asio::steady_timer timer_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<http::request_parser<request_body>> parser_;
+  std::unique_ptr<actor_link> link_;
+  std::shared_ptr<exchange> exchange_;
+  std::function<void()> on_closed_;
+  phase phase_ = phase::reading;
+  bool request_begun_ = false;  // bytes of the request that is being read have come
+  bool keep_alive_ = true, http_1_1_ = true, head_only_ = false;
+  bool reading_ = false, read_ended_ = false;
+  bool writing_ = false, answer_complete_ = false;
+  bool chunked_ = false, last_chunk_sent_ = false;
+  std::string head_, pending_;                // to be sent next
+  std::string wire_head_, wire_, wire_tail_;  // being sent
+  time_point read_deadline_ = never, write_deadline_ = never, armed_ = never;
+};
+
+}  // namespace
+
+std::shared_ptr<connection_handle> make_connection(asio::ip::tcp::socket socket, const strand& where,
+                                                   std::shared_ptr<const connection_context> context, std::function<void()> on_closed) {
+  return std::make_shared<connection>(std::move(socket), where, std::move(context), std::move(on_closed));
+}
+
+}  // namespace troupe::gateway

@@ -1,0 +1,40 @@
+// One HTTP connection. Requests on it are answered one after the other, in the order they came (pipelining included); a read is
+// always pending, so that a client that goes away is noticed while its turn runs.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <functional>
+#include <memory>
+
+#include "gateway/options.hpp"
+#include "gateway/origin_guard.hpp"
+#include "gateway/strand.hpp"
+
+namespace troupe::gateway {
+
+/// What all connections of a server share.
+struct connection_context {
+  gateway_options options;
+  guarded_address bound;
+  actor_link_factory make_link;
+  io_context_ptr io;
+  std::atomic<bool> draining = false;
+};
+
+/// All calls may come from any thread.
+class connection_handle {
+ public:
+  virtual ~connection_handle() = default;
+  virtual void start() = 0;
+  /// Closes when idle, else after the answer that is running.
+  virtual void finish() = 0;
+  /// Closes now; a running turn is cancelled.
+  virtual void cut() = 0;
+};
+
+/// `on_closed` is called once, from the connection's strand.
+std::shared_ptr<connection_handle> make_connection(boost::asio::ip::tcp::socket socket, const strand& where,
+                                                   std::shared_ptr<const connection_context> context, std::function<void()> on_closed);
+
+}  // namespace troupe::gateway

@@ -1,0 +1,134 @@
+#include "gateway/exchange.hpp"
+
+#include <algorithm>
+
+#include "gateway/error_shape.hpp"
+
+namespace troupe::gateway {
+
+exchange::exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id)
+    : channel_(channel), actors_(actors), options_(options) {
+  fields_.push_back({"x-request-id", std::move(request_id)});
+}
+
+void exchange::run(route_result result) {
+  if (auto* response = std::get_if<http_response>(&result)) return respond(std::move(*response));
+  if (auto* error = std::get_if<failure>(&result)) return fail(*error);
+  if (auto* job = std::get_if<control_job>(&result)) return start(std::move(*job));
+  start(std::move(std::get<turn_job>(result)));
+}
+
+void exchange::start(control_job job) {
+  call_ = actors_.control(std::move(job.request), options_.control_wait,
+                          [weak = weak_from_this(), answer = std::move(job.answer)](const control_answer& result) {
+                            const auto self = weak.lock();
+                            if (!self || self->over_) return;
+                            if (const auto* error = std::get_if<failure>(&result)) return self->fail(*error);
+                            self->respond(answer(result));
+                          });
+  // The actor's own requests are bounded by the same wait; this holds even if its answer were lost.
+  deadline_ = channel_.now() + options_.control_wait + std::chrono::seconds(1);
+}
+
+void exchange::start(turn_job job) {
+  fields_.push_back({"x-session-id", job.spawn.id.value});
+  writer_ = std::move(job.writer);
+  streams_ = job.stream;
+  const auto now = channel_.now();
+  deadline_ = now + std::chrono::milliseconds(job.turn.timeout_ms);
+  if (streams_) comment_at_ = now + options_.sse_comment_interval;
+  call_ = actors_.turn(std::move(job.spawn), std::move(job.turn), [weak = weak_from_this()](const turn_event& event) {
+    const auto self = weak.lock();
+    if (self && !self->over_) self->on_event(event);
+  });
+}
+
+time_point exchange::wake_at() const noexcept { return over_ ? never : std::min(deadline_, comment_at_); }
+
+void exchange::wake() {
+  const auto now = channel_.now();
+  if (over_) return;
+  if (now >= deadline_) {
+    if (call_) call_->cancel(errc::deadline_exceeded);
+    return fail({errc::deadline_exceeded, "the request ran past its deadline", {}});
+  }
+  if (now < comment_at_) return;
+  begin_stream();
+  // A reader that has not taken what is there needs no more.
+  if (channel_.stream_buffer().empty()) channel_.stream_buffer().append(": keep-alive\n\n");
+  send_frames();
+}
+
+void exchange::abandon() {
+  over_ = true;
+  call_.reset();
+}
+
+void exchange::on_event(const turn_event& event) {
+  if (const auto* delta = std::get_if<turn_delta>(&event)) return on_delta(*delta);
+  if (const auto* finished = std::get_if<turn_finished>(&event)) return on_finished(*finished);
+  if (const auto* error = std::get_if<failure>(&event)) return fail(*error);
+  if (!streams_) return;
+  begin_stream();
+  writer_->started(std::get<turn_started>(event), channel_.stream_buffer());
+  send_frames();
+}
+
+void exchange::on_delta(const turn_delta& event) {
+  if (event.sequence < next_sequence_) return;  // said before
+  if (event.sequence > next_sequence_) {
+    if (call_) call_->cancel(errc::internal);
+    return fail({errc::internal, "a piece of the answer was lost", {}});
+  }
+  ++next_sequence_;
+  if (!streams_) return writer_->delta(event, whole_);
+  begin_stream();
+  writer_->delta(event, channel_.stream_buffer());
+  send_frames();
+}
+
+void exchange::on_finished(const turn_finished& event) {
+  if (event.how == turn_end::failed) return fail(event.error);
+  if (!streams_) {
+    writer_->finished(event, whole_);
+    http_response response;
+    response.body = std::move(whole_);
+    return respond(std::move(response));
+  }
+  begin_stream();
+  writer_->finished(event, channel_.stream_buffer());
+  over_ = true;
+  channel_.end_stream();
+}
+
+void exchange::begin_stream() {
+  if (stream_begun_) return;
+  stream_begun_ = true;
+  http_response head;
+  head.content_type = "text/event-stream; charset=utf-8";
+  head.fields = fields_;
+  head.fields.push_back({"cache-control", "no-cache"});
+  head.fields.push_back({"x-accel-buffering", "no"});  // nginx would hold frames back
+  channel_.begin_stream(std::move(head));
+}
+
+void exchange::send_frames() {
+  comment_at_ = channel_.now() + options_.sse_comment_interval;
+  channel_.flush();
+}
+
+void exchange::respond(http_response response) {
+  over_ = true;
+  response.fields.insert(response.fields.end(), fields_.begin(), fields_.end());
+  channel_.respond(std::move(response));
+}
+
+void exchange::fail(const failure& error) {
+  if (!stream_begun_) return respond(error_response(error));
+  over_ = true;
+  channel_.stream_buffer().append("data: ").append(error_json(error)).append("\n\n");
+  channel_.close_after();
+  channel_.end_stream();
+}
+
+}  // namespace troupe::gateway

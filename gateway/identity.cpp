@@ -1,0 +1,107 @@
+#include "gateway/identity.hpp"
+
+#include <algorithm>
+#include <boost/json/value.hpp>
+#include <random>
+
+#include "gateway/json_text.hpp"
+#include "messages/base/limits.hpp"
+
+namespace troupe::gateway {
+namespace json = boost::json;
+namespace {
+
+constexpr std::size_t request_id_bytes_max = 128;
+
+const json::object* hints_of(const json_reader& body) {
+  if (const auto* hints = body.object("agent_hints")) return hints;
+  const auto* extension = body.find("nvext");
+  if (extension == nullptr || !extension->is_object()) return nullptr;
+  return json_reader(extension->get_object(), "nvext", body.failed()).object("agent_hints");
+}
+
+/// A member of the hints, or of one of their groups.
+template <class Read>
+void read_either(const json_reader& hints, std::string_view group, std::string_view in_group, std::string_view spelled, Read read) {
+  if (const auto* inner = hints.find(group); inner != nullptr && inner->is_object()) {
+    if (read(json_reader(inner->get_object(), hints.path_of(group), hints.failed()), in_group)) return;
+  }
+  read(hints, spelled);
+}
+
+void read_id(const http_request& request, std::string_view header, const json_reader* hints, std::string_view in_group,
+             std::string_view spelled, session_id& id, first_failure& failed) {
+  std::string param(header);
+  id.value = request.field(header);
+  if (id.value.empty() && hints != nullptr) {
+    const auto read = [&](const json_reader& reader, std::string_view key) {
+      if (!reader.read(key, id.value)) return false;
+      param = reader.path_of(key);
+      return true;
+    };
+    read_either(*hints, "id", in_group, spelled, read);
+    if (param == header) return;
+  } else if (id.value.empty()) {
+    return;
+  }
+  if (const auto why = check_session_id(id.value); !why.empty()) failed.report(errc::invalid_request, "'" + param + "' " + why, param);
+}
+
+}  // namespace
+
+std::uint64_t draw_random() {
+  thread_local std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+std::string check_session_id(std::string_view id) {
+  if (id.empty()) return "must not be empty";
+  if (id.size() > limits::session_id_bytes_max) return "must be at most " + std::to_string(limits::session_id_bytes_max) + " bytes long";
+  const bool printable = std::all_of(id.begin(), id.end(), [](char letter) { return letter > 0x20 && letter < 0x7F; });
+  return printable ? "" : "must be printable ASCII without spaces";
+}
+
+void read_hints(const json_reader& body, agent_hints& hints) {
+  const auto* object = hints_of(body);
+  if (object == nullptr) return;
+  const json_reader reader(*object, body.find("agent_hints") != nullptr ? "agent_hints" : "nvext.agent_hints", body.failed());
+  const auto read_into = [](auto& out) {
+    return [&out](const json_reader& from, std::string_view key) { return from.read(key, out, {}); };
+  };
+  read_either(reader, "sched", "priority", "priority", read_into(hints.priority));
+  read_either(reader, "shape", "output_tokens", "osl", read_into(hints.output_tokens));
+  read_either(reader, "pause", "expect_ms", "pause_ms", read_into(hints.pause_ms));
+  read_either(reader, "id", "final", "final",
+              [&](const json_reader& from, std::string_view key) { return from.read(key, hints.final_turn); });
+}
+
+expected<turn_identity> read_identity(const http_request& request, const json::object& object, const random_source& draw) {
+  first_failure failed;
+  const json_reader body(object, "", failed);
+  turn_identity result;
+  read_hints(body, result.hints);
+  const auto* members = hints_of(body);
+  std::optional<json_reader> hints;
+  if (members != nullptr) hints.emplace(*members, body.find("agent_hints") != nullptr ? "agent_hints" : "nvext.agent_hints", failed);
+  read_id(request, "x-session-id", hints ? &*hints : nullptr, "session", "session_id", result.session, failed);
+  read_id(request, "x-parent-session-id", hints ? &*hints : nullptr, "parent", "parent", result.parent, failed);
+  if (failed.any()) return failed.get();
+  if (result.session.value.empty()) {
+    result.session.value = "once-" + hex_of(draw()) + hex_of(draw());
+    result.hints.final_turn = true;
+  }
+  if (result.session == result.parent) return failure{errc::invalid_request, "a session cannot be its own parent", "x-parent-session-id"};
+  return result;
+}
+
+std::string request_id_of(const http_request& request, const random_source& draw) {
+  const auto id = request.field("x-request-id");
+  const bool plain = std::all_of(id.begin(), id.end(), [](char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           std::string_view("-_.:/+=").find(letter) != std::string_view::npos;
+  });
+  if (!id.empty() && id.size() <= request_id_bytes_max && plain) return std::string(id);
+  return "req-" + hex_of(draw());
+}
+
+}  // namespace troupe::gateway

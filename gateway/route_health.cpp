@@ -1,0 +1,82 @@
+// /live: the process answers. /health: the node answers, with its state. /ready: it takes turns. /metrics: Prometheus text.
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include "gateway/error_shape.hpp"
+#include "gateway/routes.hpp"
+
+namespace troupe::gateway {
+namespace json = boost::json;
+namespace {
+
+json::object describe_worker(const worker_status& worker) {
+  return {
+      {"worker", worker.worker.value},
+      {"model", worker.model.value},
+      {"epoch", worker.epoch},
+      {"blocks", json::object{{"total", worker.blocks_total},
+                              {"free", worker.blocks_free},
+                              {"leased", worker.blocks_leased},
+                              {"cached", worker.blocks_cached},
+                              {"stored", worker.blocks_stored},
+                              {"evicted", worker.blocks_evicted},
+                              {"freed_by_death", worker.blocks_freed_by_death}}},
+      {"running", worker.running},
+      {"waiting", worker.waiting},
+      {"steps", worker.steps},
+      {"preemptions", worker.preemptions},
+      {"hash_mismatches", worker.hash_mismatches},
+      {"tokens", json::object{{"computed", worker.tokens_computed}, {"reused", worker.tokens_reused}, {"sampled", worker.tokens_sampled}}},
+      {"numeric_class", worker.numeric_class},
+      {"integrity", worker.integrity}};
+}
+
+http_response health_response(const control_answer& answer) {
+  const auto& status = std::get<node_status>(answer);
+  json::array workers;
+  for (const auto& worker : status.workers) workers.push_back(describe_worker(worker));
+  http_response response;
+  response.body = json::serialize(json::object{{"status", status.state},
+                                               {"sessions", status.sessions},
+                                               {"turns_running", status.turns_running},
+                                               {"restarts", status.restarts},
+                                               {"workers", std::move(workers)}});
+  return response;
+}
+
+http_response ready_response(const control_answer& answer) {
+  const auto& state = std::get<node_status>(answer).state;
+  if (state == "ready") return health_response(answer);
+  if (state == "draining") return error_response({errc::draining, "the node is draining", {}});
+  return error_response({errc::not_ready, "the node is " + state, {}});
+}
+
+http_response metrics_response(const control_answer& answer) {
+  http_response response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = std::get<metrics_text>(answer).text;
+  return response;
+}
+
+}  // namespace
+
+route_result get_live(const http_request&, const path_arguments&, const route_context&) {
+  http_response response;
+  response.body = R"({"status":"live"})";
+  return response;
+}
+
+route_result get_health(const http_request&, const path_arguments&, const route_context&) {
+  return control_job{node_status_request{}, health_response};
+}
+
+route_result get_ready(const http_request&, const path_arguments&, const route_context&) {
+  return control_job{node_status_request{}, ready_response};
+}
+
+route_result get_metrics(const http_request&, const path_arguments&, const route_context&) {
+  return control_job{metrics_request{}, metrics_response};
+}
+
+}  // namespace troupe::gateway

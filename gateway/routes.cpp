@@ -1,0 +1,93 @@
+#include "gateway/routes.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/error_shape.hpp"
+
+namespace troupe::gateway {
+namespace {
+
+constexpr std::array table{
+    route{"POST", "/v1/chat/completions", chat_completions},
+    route{"POST", "/v1/completions", completions},
+    route{"GET", "/v1/models", list_models},
+    route{"GET", "/v1/models/{*}", get_model},  // names with '/' arrive both encoded and not
+    route{"POST", "/tokenize", tokenize},
+    route{"POST", "/detokenize", detokenize},
+    route{"GET", "/v1/sessions", list_sessions},
+    route{"POST", "/v1/sessions", spawn_session},
+    route{"GET", "/v1/sessions/{}", get_session},
+    route{"DELETE", "/v1/sessions/{}", end_session},
+    route{"POST", "/v1/sessions/{}/events", session_event},
+    route{"GET", "/health", get_health},
+    route{"GET", "/live", get_live},
+    route{"GET", "/ready", get_ready},
+    route{"GET", "/metrics", get_metrics},
+};
+
+std::string_view take_segment(std::string_view& rest) {
+  rest.remove_prefix(1);
+  const auto segment = rest.substr(0, rest.find('/'));
+  rest.remove_prefix(segment.size());
+  return segment;
+}
+
+/// Fills `arguments` with the undecoded values of {}.
+bool matches(std::string_view pattern, std::string_view path, std::vector<std::string_view>& arguments) {
+  arguments.clear();
+  while (!pattern.empty() && !path.empty()) {
+    if (pattern == "/{*}") {
+      arguments.push_back(path.substr(1));
+      return path.size() > 1;
+    }
+    const auto expected_segment = take_segment(pattern);
+    const auto segment = take_segment(path);
+    if (expected_segment == "{}" && !segment.empty())
+      arguments.push_back(segment);
+    else if (expected_segment != segment)
+      return false;
+  }
+  return pattern.empty() && path.empty();
+}
+
+http_response refuse_method(const std::string& allowed) {
+  auto response = error_response({errc::method_not_allowed, "this path takes " + allowed, {}});
+  response.fields.push_back({"allow", allowed});
+  return response;
+}
+
+bool serves(const route& entry, std::string_view method) { return entry.method == method || (method == "HEAD" && entry.method == "GET"); }
+
+}  // namespace
+
+route_result dispatch(const http_request& request, const route_context& context) {
+  std::string allowed;
+  std::vector<std::string_view> raw;
+  if (!request.path.starts_with('/')) return failure{errc::not_found, "there is nothing at this path", {}};
+  for (const auto& entry : table) {
+    if (!matches(entry.pattern, request.path, raw)) continue;
+    if (!serves(entry, request.method)) {
+      if (!allowed.empty()) allowed += ", ";
+      allowed += entry.method == "GET" ? "GET, HEAD" : entry.method;
+      continue;
+    }
+    path_arguments arguments;
+    for (const auto& value : raw) {
+      auto decoded = decode_percent(value);
+      if (!decoded) return failure{errc::invalid_request, "the path has a broken percent escape", {}};
+      arguments.push_back(std::move(*decoded));
+    }
+    return entry.handle(request, arguments, context);
+  }
+  if (!allowed.empty()) return refuse_method(allowed);
+  return failure{errc::not_found, "there is nothing at this path", {}};
+}
+
+expected<const gateway_model*> model_of(const route_context& context, std::string_view name) {
+  const auto* model = context.options.find_model(name);
+  if (model != nullptr) return model;
+  return failure{errc::model_not_found, "the model '" + std::string(name) + "' is not served here", "model"};
+}
+
+}  // namespace troupe::gateway

@@ -1,0 +1,74 @@
+// Paths to handlers. A handler is a pure function from a request to what shall happen: a response, a failure, a question to the
+// actors, or a turn. The exchange makes it happen.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "gateway/actor_link.hpp"
+#include "gateway/answer_writer.hpp"
+#include "gateway/http_message.hpp"
+#include "gateway/identity.hpp"
+#include "gateway/options.hpp"
+
+namespace troupe::gateway {
+
+struct route_context {
+  const gateway_options& options;
+  random_source draw = draw_random;
+  std::int64_t unix_s = 0;  ///< now
+};
+
+struct control_job {
+  control_request request;
+  /// Not called with a failure: that is answered as it is.
+  std::function<http_response(const control_answer&)> answer;
+};
+
+struct turn_job {
+  session_spawn spawn;
+  turn_request turn;
+  std::unique_ptr<answer_writer> writer;
+  bool stream = false;
+};
+
+using route_result = std::variant<http_response, failure, control_job, turn_job>;
+using path_arguments = std::vector<std::string>;  ///< decoded
+using route_handler = route_result (*)(const http_request&, const path_arguments&, const route_context&);
+
+struct route {
+  std::string_view method;
+  std::string_view pattern;  ///< "/v1/sessions/{}/events"; a last "{*}" takes the whole rest
+  route_handler handle;
+};
+
+/// not_found for an unknown path; 405 with `allow` for a method that the path does not have. HEAD goes where GET goes.
+route_result dispatch(const http_request& request, const route_context& context);
+
+// One per endpoint, in route_<family>.cpp.
+route_result chat_completions(const http_request&, const path_arguments&, const route_context&);
+route_result completions(const http_request&, const path_arguments&, const route_context&);
+route_result list_models(const http_request&, const path_arguments&, const route_context&);
+route_result get_model(const http_request&, const path_arguments&, const route_context&);
+route_result tokenize(const http_request&, const path_arguments&, const route_context&);
+route_result detokenize(const http_request&, const path_arguments&, const route_context&);
+route_result list_sessions(const http_request&, const path_arguments&, const route_context&);
+route_result spawn_session(const http_request&, const path_arguments&, const route_context&);
+route_result get_session(const http_request&, const path_arguments&, const route_context&);
+route_result end_session(const http_request&, const path_arguments&, const route_context&);
+route_result session_event(const http_request&, const path_arguments&, const route_context&);
+route_result get_health(const http_request&, const path_arguments&, const route_context&);
+route_result get_live(const http_request&, const path_arguments&, const route_context&);
+route_result get_ready(const http_request&, const path_arguments&, const route_context&);
+route_result get_metrics(const http_request&, const path_arguments&, const route_context&);
+
+/// The model a request names; model_not_found otherwise.
+expected<const gateway_model*> model_of(const route_context& context, std::string_view name);
+
+}  // namespace troupe::gateway

@@ -1,0 +1,152 @@
+#include "gateway/server.hpp"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "gateway/connection.hpp"
+
+namespace troupe::gateway {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+// After accept failed, as it does when the process has no file descriptors left: another try at once would spin.
+constexpr auto accept_pause = std::chrono::milliseconds(50);
+
+}  // namespace
+
+struct server::state : std::enable_shared_from_this<server::state> {
+  std::shared_ptr<connection_context> context = std::make_shared<connection_context>();
+  io_context_ptr io;
+  strand accepting;
+  tcp::acceptor acceptor;
+  asio::steady_timer pause;
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+  std::uint16_t port = 0;
+  std::vector<std::thread> threads;
+
+  std::mutex mutex;  // of what follows: connections close on strands of their own
+  std::condition_variable changed;
+  std::unordered_map<std::uint64_t, std::shared_ptr<connection_handle>> open;
+  std::uint64_t next_number = 0;
+  bool stopped = false;
+
+  explicit state(io_context_ptr made)
+      : io(std::move(made)), accepting(asio::make_strand(*io)), acceptor(accepting), pause(accepting), work(asio::make_work_guard(*io)) {}
+
+  void accept() {
+    auto where = asio::make_strand(*io);
+    acceptor.async_accept(where, [self = shared_from_this(), where](error_code error, tcp::socket socket) {
+      if (self->context->draining) return;
+      if (!error) {
+        self->admit(std::move(socket), where);
+        return self->accept();
+      }
+      self->pause.expires_after(accept_pause);
+      self->pause.async_wait([self](error_code stopped) {
+        if (!stopped && !self->context->draining) self->accept();
+      });
+    });
+  }
+
+  void admit(tcp::socket socket, const strand& where) {
+    const std::lock_guard lock(mutex);
+    if (open.size() >= context->options.connections_max) return;  // the socket closes as it goes
+    const auto number = next_number++;
+    // Weak: the handler lies in the connection, which lies in our table.
+    auto made = make_connection(std::move(socket), where, context, [weak = weak_from_this(), number] {
+      if (const auto self = weak.lock()) self->forget(number);
+    });
+    made->start();
+    open.emplace(number, std::move(made));
+  }
+
+  void forget(std::uint64_t number) {
+    const std::lock_guard lock(mutex);
+    open.erase(number);
+    changed.notify_all();
+  }
+
+  template <class Action>
+  void each_connection(Action action) {
+    const std::lock_guard lock(mutex);
+    for (const auto& [number, connection] : open) action(*connection);
+  }
+
+  expected<std::uint16_t> listen() {
+    error_code error;
+    const auto address = asio::ip::make_address(context->options.address, error);
+    if (error) return failure{errc::invalid_request, "'" + context->options.address + "' is no address", "address"};
+    const tcp::endpoint endpoint(address, context->options.port);
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return failure{errc::io_failed, "cannot listen on " + context->options.address + ": " + error.message(), "port"};
+    context->bound = {address.to_string(), address.is_loopback()};
+    port = acceptor.local_endpoint().port();
+    return port;
+  }
+
+  void stop_accepting() {
+    context->draining = true;
+    asio::post(accepting, [self = shared_from_this()] {
+      error_code ignored;
+      self->acceptor.close(ignored);
+      self->pause.cancel();
+    });
+  }
+};
+
+expected<std::unique_ptr<server>> server::start(gateway_options options, actor_link_factory make_link) {
+  const auto threads = std::max(options.io_threads, 1U);
+  auto io = std::make_shared<asio::io_context>(static_cast<int>(threads));
+  const auto made = std::make_shared<state>(io);
+  made->context->options = std::move(options);
+  made->context->make_link = std::move(make_link);
+  made->context->io = io;
+  if (const auto listening = made->listen(); !listening) return listening.error();
+  made->accept();
+  for (unsigned i = 0; i < threads; ++i) made->threads.emplace_back([io] { io->run(); });
+  return std::unique_ptr<server>(new server(made));
+}
+
+server::server(std::shared_ptr<state> made) : state_(std::move(made)) {}
+server::~server() { stop(); }
+
+std::uint16_t server::port() const noexcept { return state_->port; }
+
+std::size_t server::connections() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->open.size();
+}
+
+void server::drain() {
+  state_->stop_accepting();
+  state_->each_connection([](connection_handle& connection) { connection.finish(); });
+}
+
+bool server::wait_until_idle(std::chrono::milliseconds within) {
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, within, [this] { return state_->open.empty(); });
+}
+
+void server::stop() {
+  if (std::exchange(state_->stopped, true)) return;
+  state_->stop_accepting();
+  // Behind the closing of the acceptor, so that no connection is admitted after this pass.
+  asio::post(state_->accepting, [self = state_] { self->each_connection([](connection_handle& connection) { connection.cut(); }); });
+  state_->work.reset();
+  for (auto& thread : state_->threads) thread.join();
+}
+
+}  // namespace troupe::gateway

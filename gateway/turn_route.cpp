@@ -1,0 +1,55 @@
+#include "gateway/turn_route.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "gateway/json_text.hpp"
+
+namespace troupe::gateway {
+
+expected<std::chrono::milliseconds> timeout_of(const http_request& request, const gateway_options& options) {
+  const auto text = request.field("x-request-timeout-ms");
+  if (text.empty()) return std::min(options.request_timeout, options.request_timeout_max);
+  std::int64_t wanted = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted);
+  if (error != std::errc{} || end != text.data() + text.size() || wanted <= 0)
+    return failure{errc::invalid_request, "'x-request-timeout-ms' must be a positive whole number", "x-request-timeout-ms"};
+  return std::min(std::chrono::milliseconds(wanted), options.request_timeout_max);
+}
+
+route_result make_turn_job(const http_request& request, const route_context& context, turn_reader read, std::string_view id_prefix,
+                           writer_factory make_writer) {
+  const auto timeout = timeout_of(request, context.options);
+  if (!timeout) return timeout.error();
+  auto body = parse_object(request.body);
+  if (!body) return body.error();
+  auto translated = read(*body);
+  if (!translated) return translated.error();
+  auto identity = read_identity(request, *body, context.draw);
+  if (!identity) return identity.error();
+  const auto model = model_of(context, translated->wish.model);
+  if (!model) return model.error();
+  if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
+
+  turn_job job;
+  job.turn = std::move(translated->turn);
+  job.turn.id.value = context.draw();
+  job.turn.model = (*model)->name;
+  job.turn.hints = identity->hints;
+  job.turn.timeout_ms = static_cast<std::uint32_t>(timeout->count());
+  job.spawn = {std::move(identity->session), std::move(identity->parent), (*model)->name, identity->hints.priority};
+  job.stream = translated->wish.stream;
+  answer_shape shape;
+  shape.id = std::string(id_prefix) + hex_of(job.turn.id.value);
+  shape.model = translated->wish.model.empty() ? (*model)->name.value : translated->wish.model;
+  shape.fingerprint = (*model)->fingerprint;
+  shape.created_s = context.unix_s;
+  shape.turn = job.turn.id;
+  shape.stream = job.stream;
+  shape.include_usage = translated->wish.include_usage;
+  shape.logprobs = translated->wish.logprobs;
+  job.writer = make_writer(std::move(shape));
+  return job;
+}
+
+}  // namespace troupe::gateway
