@@ -6,7 +6,7 @@ namespace troupe::text {
 namespace {
 
 // ICU saves a state about ten times per character for the patterns in use; a unit of its time limit is 10,000 of them.
-constexpr std::int32_t steps_base = 1'000;
+constexpr std::int32_t steps_base = 200;
 constexpr std::int32_t characters_per_step = 50;
 
 /// The end of the escape that begins at `at`.

@@ -62,7 +62,8 @@ class Texts:
         self.digits = [c for c in points if unicodedata.category(chr(c))[0] == "N"]
 
     def spaces(self):
-        kinds = [" ", "  ", "\n", "\t", "\r\n", "\n\n\n", "\u00a0", "\u3000", "\u2003", "\u0085", "\u2028", "\x0b", "\u200b", " \n ", "\u1680"]
+        kinds = [" ", "  ", "\n", "\t", "\r\n", "\n\n\n", "\u00a0", "\u3000", "\u2003", "\u0085", "\u2028", "\x0b", "\u200b", " \n ",
+                "\u1680"]
         return "".join(self.rng.choice(kinds) for _ in range(self.rng.randint(1, 5)))
 
     def piece(self):
@@ -87,14 +88,16 @@ class Texts:
         if kind == 9:
             return rng.choice(["1", "12", "123", "1234567", "3.14159", "0x1F"]) + chr(rng.choice(self.digits)) * rng.randint(0, 4)
         if kind == 10:
-            return rng.choice(["I'm", "it'S", "we'LL", "'\u017ft", "'\u017f", "don't", "y'all've", "K'd", "İstanbul", "ΌΣΟΣ", "ǅ", "a_b", "$x+=1;", "<|", "▁", "▁▁x"])
+            return rng.choice(["I'm", "it'S", "we'LL", "'\u017ft", "'\u017f", "don't", "y'all've", "K'd", "İstanbul", "ΌΣΟΣ", "ǅ", "a_b",
+                    "$x+=1;", "<|", "▁", "▁▁x"])
         return word(rng)
 
     def affixed(self, token):
         rng = self.rng
         if rng.random() < 0.2:
             token = rng.choice([token.upper(), token[:-1], token + token, token[1:]])
-        return rng.choice(["", " ", "  ", "\n", "x", "é", "_", "\u0301"]) + token + rng.choice(["", " ", " \n", "x", "9", "\u0301", "\u0327", "_"])
+        before = rng.choice(["", " ", "  ", "\n", "x", "é", "_", "\u0301"])
+        return before + token + rng.choice(["", " ", " \n", "x", "9", "\u0301", "\u0327", "_"])
 
     def text(self):
         return "".join(self.piece() for _ in range(self.rng.randint(1, 7)))
@@ -203,8 +206,10 @@ def falcon(lines):
     made = Tokenizer(models.BPE())
     made.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.Replace(Regex(r"\t+"), "  "), normalizers.Strip()])
     made.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Split("=", "merged_with_previous"), pre_tokenizers.Split(Regex(r"\p{Lu}\p{Ll}*"), "merged_with_next"),
-        pre_tokenizers.Split(Regex(r"[\r\n]+"), "removed"), pre_tokenizers.ByteLevel(add_prefix_space=True), pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Split("=", "merged_with_previous"),
+                pre_tokenizers.Split(Regex(r"\p{Lu}\p{Ll}*"), "merged_with_next"),
+        pre_tokenizers.Split(Regex(r"[\r\n]+"), "removed"), pre_tokenizers.ByteLevel(add_prefix_space=True),
+                pre_tokenizers.Digits(individual_digits=False),
         pre_tokenizers.Split(Regex("[0-9][0-9][0-9]|(?=Ġ)"), "isolated"), pre_tokenizers.Split(Regex("[^x]+"), "contiguous", invert=True)])
     made.decoder = decoders.ByteLevel()
     train_bytes(made, 1500, special(">>TITLE<<", "<|endoftext|>"), lines)
@@ -217,13 +222,19 @@ def case(tokenizer, text):
     tokenizer.encode_special_tokens = False
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     framed = tokenizer.encode(text, add_special_tokens=True).ids
-    return {"text": text, "ids": ids, "plain": None if plain == ids else plain, "framed": None if framed == ids else framed,
-            "decoded": tokenizer.decode(framed, skip_special_tokens=True), "decoded_all": tokenizer.decode(framed, skip_special_tokens=False)}
+    row = {"text": text, "ids": ids, "plain": None if plain == ids else plain, "framed": None if framed == ids else framed}
+    return row | decoded(tokenizer, framed)
+
+
+def decoded(tokenizer, ids):
+    return {"decoded": tokenizer.decode(ids, skip_special_tokens=True),
+            "decoded_all": tokenizer.decode(ids, skip_special_tokens=False)}
 
 
 def random_ids(tokenizer, rng):
-    ids = [rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 12))] + tokenizer.encode("end", add_special_tokens=False).ids
-    return {"ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=True), "decoded_all": tokenizer.decode(ids, skip_special_tokens=False)}
+    ids = [rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 12))]
+    ids += tokenizer.encode("end", add_special_tokens=False).ids
+    return {"ids": ids} | decoded(tokenizer, ids)
 
 
 def write(name, tokenizer, lines, points, cases=260):
@@ -236,7 +247,8 @@ def write(name, tokenizer, lines, points, cases=260):
     rows += [random_ids(tokenizer, texts.rng) for _ in range(60)]
     with open(OUT / f"{name}.golden.jsonl", "w", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps({key: value for key, value in row.items() if value is not None}, ensure_ascii=False, separators=(",", ":")) + "\n")
+            kept = {key: value for key, value in row.items() if value is not None}
+            file.write(json.dumps(kept, ensure_ascii=False, separators=(",", ":")) + "\n")
     print(name, tokenizer.get_vocab_size(), len(rows))
 
 

@@ -6,42 +6,30 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/text/tokenizer.hpp"
+#include "test/text/tokenizer_files.hpp"
 
 using namespace troupe;
 using namespace troupe::text;
 
 namespace {
 
-std::filesystem::path data_folder() {
-  const char* source = std::getenv("TROUPE_SOURCE");
-  return std::filesystem::path(source ? source : ".") / "test/text/data/tokenizers";
-}
-
-std::shared_ptr<const tokenizer> load(const std::string& kind) {
-  auto loaded = tokenizer::load(data_folder() / (kind + ".json"));
-  if (!loaded) FAIL(loaded.error().message);
-  return *loaded;
-}
-
 /// Calls `check` with each golden row; `check` answers how many there were of its own.
 template <class Check>
 void each_row(const std::string& kind, Check check) {
-  std::ifstream file(data_folder() / (kind + ".golden.jsonl"));
+  std::ifstream file(test::tokenizer_folder() / (kind + ".golden.jsonl"));
   std::size_t rows = 0;
   for (std::string line; std::getline(file, line); ++rows) check(nlohmann::json::parse(line));
   CHECK(rows > 300);
 }
 
 using ids = std::vector<token_id>;
-const char* const kinds[] = {"gpt2", "llama3", "qwen2", "deepseek", "llama2", "metaspace", "falcon"};
 
 }  // namespace
 
 TEST_CASE("every text becomes the tokens that the reference gives") {
-  for (const std::string kind : kinds) {
+  for (const std::string kind : test::tokenizer_kinds) {
     CAPTURE(kind);
-    const auto tokens = load(kind);
+    const auto tokens = test::load_kind(kind);
     each_row(kind, [&](const nlohmann::json& row) {
       if (!row.contains("text")) return;
       const auto text = row["text"].get<std::string>();
@@ -55,9 +43,9 @@ TEST_CASE("every text becomes the tokens that the reference gives") {
 }
 
 TEST_CASE("every token sequence becomes the text that the reference gives") {
-  for (const std::string kind : kinds) {
+  for (const std::string kind : test::tokenizer_kinds) {
     CAPTURE(kind);
-    const auto tokens = load(kind);
+    const auto tokens = test::load_kind(kind);
     each_row(kind, [&](const nlohmann::json& row) {
       const auto sequence = (row.contains("framed") ? row["framed"] : row["ids"]).get<ids>();
       CAPTURE(row["ids"].dump());
@@ -70,7 +58,7 @@ TEST_CASE("every token sequence becomes the text that the reference gives") {
 TEST_CASE("the bytes of the tokens, joined, are the decoded text but for a leading space") {
   for (const std::string kind : {"gpt2", "llama3", "qwen2", "deepseek", "llama2"}) {
     CAPTURE(kind);
-    const auto tokens = load(kind);
+    const auto tokens = test::load_kind(kind);
     CHECK(tokens->strips_leading_space() == (kind == "llama2"));
     each_row(kind, [&](const nlohmann::json& row) {
       if (!row.contains("text")) return;
