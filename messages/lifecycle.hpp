@@ -27,10 +27,11 @@ struct session_spawn {
   session_id parent;  ///< empty: a root
   model_id model;
   std::int32_t priority = 0;
+  bool operator==(const session_spawn&) const = default;
 };
 
-struct session_find { session_id id; };
-struct session_list { std::uint32_t limit = 1000; bool with_dead = false; };
+struct session_find { session_id id; bool operator==(const session_find&) const = default; };
+struct session_list { std::uint32_t limit = 1000; bool with_dead = false; bool operator==(const session_list&) const = default; };
 
 /// One verb. Idempotent by `id`: a repeat is answered with the first outcome.
 struct session_verb {
@@ -39,6 +40,7 @@ struct session_verb {
   verb_kind what = verb_kind::tool_pause;
   std::uint32_t expect_ms = 0;     ///< tool_pause: expected length
   std::vector<std::string> tools;  ///< tool_pause: names
+  bool operator==(const session_verb&) const = default;
 };
 
 struct verb_answer {
@@ -46,6 +48,7 @@ struct verb_answer {
   verb_outcome outcome = verb_outcome::accepted;
   std::string detail;                ///< why it was clipped, rejected or missing
   std::uint32_t blocks_freed = 0;    ///< compact, die: blocks freed at once, descendants included
+  bool operator==(const verb_answer&) const = default;
 };
 
 struct session_info {
@@ -59,16 +62,17 @@ struct session_info {
   std::uint32_t context_tokens = 0;  ///< of the last prompt and its answer
   std::int64_t created_ms = 0, used_ms = 0;  ///< Unix time
   std::vector<std::string> paused_on;        ///< tool names, while tool_paused
+  bool operator==(const session_info&) const = default;
 };
 
-struct session_listing { std::vector<session_info> sessions; };
+struct session_listing { std::vector<session_info> sessions; bool operator==(const session_listing&) const = default; };
 
 /// The directory tells a parent of its new child; the child's handle travels beside it.
-struct session_child { session_id id; };
+struct session_child { session_id id; bool operator==(const session_child&) const = default; };
 
 /// A session tells its directory what is worth remembering over a restart.
-struct session_record { session_info info; };
+struct session_record { session_info info; bool operator==(const session_record&) const = default; };
 /// A session has ended; its actor is gone after this.
-struct session_gone { session_id id; };
+struct session_gone { session_id id; bool operator==(const session_gone&) const = default; };
 
 }  // namespace troupe

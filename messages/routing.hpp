@@ -21,6 +21,7 @@ struct route_request {
   std::uint32_t timeout_ms = 0;
   bool has_last_worker = false, has_parent_worker = false;
   worker_id last_worker, parent_worker;
+  bool operator==(const route_request&) const = default;
 };
 
 /// The worker's handle travels beside this.
@@ -29,10 +30,11 @@ struct route_grant {
   worker_id worker;
   std::uint32_t matched_blocks = 0;
   bool waited = false;  ///< another turn computed the prefix first
+  bool operator==(const route_grant&) const = default;
 };
 
 /// The turn ended or was given up: its compute lease ends, or its place in the queue.
-struct route_end { request_id id; };
+struct route_end { request_id id; bool operator==(const route_end&) const = default; };
 
 /// Sent by the node for each worker it starts, with its handle beside it. A higher epoch replaces what was known.
 struct worker_joined {
@@ -40,9 +42,10 @@ struct worker_joined {
   model_id model;
   std::uint64_t epoch = 0;
   std::uint32_t block_tokens = 0;
+  bool operator==(const worker_joined&) const = default;
 };
 /// The shard introduces itself to a worker, which answers its sink with a snapshot, events and load reports from then on.
-struct shard_joined { std::uint32_t shard = 0; };
+struct shard_joined { std::uint32_t shard = 0; bool operator==(const shard_joined&) const = default; };
 
 /// Changes of a worker's cache in order. `first` counts events of this epoch; a gap makes the shard ask for a snapshot.
 struct block_events {
@@ -51,9 +54,10 @@ struct block_events {
   std::uint64_t first = 0;
   std::vector<core::block_event> events;
   bool snapshot = false;  ///< replaces everything known; `first` is then the number of the next event
+  bool operator==(const block_events&) const = default;
 };
 
-struct snapshot_request { worker_id worker; };
+struct snapshot_request { worker_id worker; bool operator==(const snapshot_request&) const = default; };
 
 struct load_report {
   worker_id worker;
@@ -62,6 +66,7 @@ struct load_report {
   std::uint32_t free_blocks = 0, evictable_blocks = 0;
   std::uint64_t prefill_tokens_waiting = 0;
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
+  bool operator==(const load_report&) const = default;
 };
 
 }  // namespace troupe

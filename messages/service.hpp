@@ -16,8 +16,9 @@ struct render_request {
   request_id id;
   model_id model;
   std::string input;
+  bool operator==(const render_request&) const = default;
 };
-struct render_result { std::string text; };
+struct render_result { std::string text; bool operator==(const render_result&) const = default; };
 
 /// One line of the request trace; also feeds the metrics.
 struct turn_record {
@@ -29,30 +30,33 @@ struct turn_record {
   std::uint32_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
   double queue_s = 0, first_token_s = 0, total_s = 0;
   std::int64_t at_ms = 0;  ///< Unix time of the end
+  bool operator==(const turn_record&) const = default;
 };
 struct lifecycle_record {
   session_id session;
   std::string verb, outcome;
   std::uint32_t blocks_freed = 0;
   std::int64_t at_ms = 0;
+  bool operator==(const lifecycle_record&) const = default;
 };
 
-struct metrics_request {};
-struct metrics_text { std::string text; };  ///< Prometheus exposition format
+struct metrics_request { bool operator==(const metrics_request&) const = default; };
+struct metrics_text { std::string text; bool operator==(const metrics_text&) const = default; };  ///< Prometheus exposition format
 
 /// Asks the node for the current session directory; it changes when the directory was restarted.
-struct directory_request {};
+struct directory_request { bool operator==(const directory_request&) const = default; };
 
-struct node_status_request {};
+struct node_status_request { bool operator==(const node_status_request&) const = default; };
 struct node_status {
   std::string state;  ///< loading, ready, draining
   std::uint32_t sessions = 0, turns_running = 0;
   std::uint32_t restarts = 0;
   std::vector<worker_status> workers;
+  bool operator==(const node_status&) const = default;
 };
 
 /// Stop taking turns, let running ones finish until `within_ms`, tell the rest, then end everything.
-struct drain_request { std::uint32_t within_ms = 0; };
-struct drain_done { std::uint32_t turns_finished = 0, turns_told = 0; };
+struct drain_request { std::uint32_t within_ms = 0; bool operator==(const drain_request&) const = default; };
+struct drain_done { std::uint32_t turns_finished = 0, turns_told = 0; bool operator==(const drain_done&) const = default; };
 
 }  // namespace troupe

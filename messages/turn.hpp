@@ -37,6 +37,7 @@ struct sampling_wish {
   std::uint64_t seed = 0;
   bool has_seed = false;
   sampling_wish();
+  bool operator==(const sampling_wish&) const noexcept;  ///< bit by bit: unset equals unset
 };
 
 /// Advice from the harness; never changes tokens.
@@ -63,6 +64,7 @@ struct turn_request {
   std::string cache_salt;
   agent_hints hints;
   std::uint32_t timeout_ms = 0;  ///< from receipt
+  bool operator==(const turn_request&) const = default;
 };
 
 /// Sent once, before the first delta: the numbers are exact.
@@ -70,6 +72,7 @@ struct turn_started {
   request_id id;
   std::uint32_t prompt_tokens = 0;
   std::uint32_t cached_tokens = 0;  ///< of them, taken from cache: a multiple of block_tokens
+  bool operator==(const turn_started&) const = default;
 };
 
 /// A piece of the answer. Tool calls: `tool_begin` carries id and name, `tool_arguments` fragments of the JSON text.
@@ -82,6 +85,7 @@ struct turn_delta {
   std::string tool_id, tool_name;
   std::vector<core::sampled_token> tokens;  ///< whose text this is; filled only when logprobs were asked for
   std::vector<std::string> token_texts;     ///< parallel to `tokens`, then the texts of their `top` lists in order
+  bool operator==(const turn_delta&) const = default;
 };
 
 enum class turn_end : std::uint8_t { stop, length, tool_calls, failed };
@@ -99,12 +103,14 @@ struct turn_finished {
   std::string stop_string;  ///< the one that matched, if any
   failure error;            ///< when failed
   turn_usage usage;
+  bool operator==(const turn_finished&) const = default;
 };
 
 /// The client went away, or its deadline passed.
 struct turn_cancel {
   request_id id;
   errc why = errc::cancelled;
+  bool operator==(const turn_cancel&) const = default;
 };
 
 }  // namespace troupe

@@ -25,6 +25,7 @@ struct admit_request {
   std::vector<token_id> stop_tokens;
   std::int32_t priority = 0;
   std::uint32_t timeout_ms = 0;             ///< 0: none
+  bool operator==(const admit_request&) const = default;
 };
 
 /// Events of one sequence, batched: tokens in order, an end at most once and last.
@@ -37,15 +38,16 @@ struct sequence_progress {
   bool ended = false;
   core::finish_reason reason = core::finish_reason::stop;
   failure error;
+  bool operator==(const sequence_progress&) const = default;
 };
 
-struct sequence_cancel { request_id id; };
+struct sequence_cancel { request_id id; bool operator==(const sequence_cancel&) const = default; };
 
 /// The owner died or gave up its history: free what nobody else shares.
-struct owner_release { owner_id owner; };
-struct owner_released { std::uint32_t blocks_freed = 0; };
+struct owner_release { owner_id owner; bool operator==(const owner_release&) const = default; };
+struct owner_released { std::uint32_t blocks_freed = 0; bool operator==(const owner_released&) const = default; };
 
-struct worker_status_request {};
+struct worker_status_request { bool operator==(const worker_status_request&) const = default; };
 struct worker_status {
   worker_id worker;
   model_id model;
@@ -56,6 +58,7 @@ struct worker_status {
   std::uint64_t steps = 0, preemptions = 0, tokens_computed = 0, tokens_reused = 0, tokens_sampled = 0;
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
+  bool operator==(const worker_status&) const = default;
 };
 
 }  // namespace troupe

@@ -1,0 +1,72 @@
+# What several messages are made of. Strong ids are plain numbers and texts here; their meaning is the field's name.
+@0x9e8e794f57d3d456;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("troupe::schema");
+
+struct RequestId {
+  value @0 :UInt64;
+}
+
+# In the order of troupe::errc.
+enum Errc {
+  none @0;
+  invalidRequest @1;
+  unsupportedParameter @2;
+  unsupportedContent @3;
+  templateFailed @4;
+  contextLengthExceeded @5;
+  promptExceedsCapacity @6;
+  modelNotFound @7;
+  notFound @8;
+  methodNotAllowed @9;
+  bodyTooLarge @10;
+  headersTooLarge @11;
+  quotaReached @12;
+  queueFull @13;
+  notReady @14;
+  draining @15;
+  deadlineExceeded @16;
+  workerLost @17;
+  cancelled @18;
+  sessionDead @19;
+  forbiddenOrigin @20;
+  corruptData @21;
+  ioFailed @22;
+  internal @23;
+}
+
+struct Failure {
+  code @0 :Errc;
+  message @1 :Text;
+  param @2 :Text;
+}
+
+# Flat: chains hold thousands of these.
+struct BlockIdentity {
+  hashLow @0 :UInt64;
+  hashHigh @1 :UInt64;
+  symbol @2 :UInt64;
+}
+
+struct TokenLogprob {
+  token @0 :Int32;
+  logprob @1 :Float32;
+}
+
+struct SampledToken {
+  token @0 :Int32;
+  logprob @1 :Float32;
+  top @2 :List(TokenLogprob);
+}
+
+struct SamplingParams {
+  temperature @0 :Float32;
+  topK @1 :Int32;
+  topP @2 :Float32;
+  minP @3 :Float32;
+  repetitionPenalty @4 :Float32;
+  presencePenalty @5 :Float32;
+  frequencyPenalty @6 :Float32;
+  seed @7 :UInt64;
+  logprobs @8 :Int32;
+}

@@ -1,0 +1,45 @@
+// What a session asks of a worker and what the worker streams back, on the wire.
+#include "messages/wire.hpp"
+#include "messages/wire_common.hpp"
+#include "messages/wire_worker_status.hpp"
+
+namespace troupe::wire {
+
+TROUPE_WIRE_ENUM(core::finish_reason, failed, FinishReason::FAILED)
+
+#define ADMIT_REQUEST_FIELDS(F)                                                                                                \
+  F(Id, id) F(Tokens, tokens) F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner)                 \
+  F(Sampling, sampling) F(TokensMax, tokens_max) F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority)     \
+  F(TimeoutMs, timeout_ms)
+TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
+
+#define SEQUENCE_PROGRESS_FIELDS(F)                                                                                         \
+  F(Id, id) F(Started, started) F(PromptTokens, prompt_tokens) F(CachedTokens, cached_tokens) F(FirstIndex, first_index)    \
+  F(Tokens, tokens) F(Ended, ended) F(Reason, reason) F(Error, error)
+TROUPE_WIRE(sequence_progress, SequenceProgress, SEQUENCE_PROGRESS_FIELDS)
+
+#define SEQUENCE_CANCEL_FIELDS(F) F(Id, id)
+TROUPE_WIRE(sequence_cancel, SequenceCancel, SEQUENCE_CANCEL_FIELDS)
+
+#define OWNER_RELEASE_FIELDS(F) F(Owner, owner)
+TROUPE_WIRE(owner_release, OwnerRelease, OWNER_RELEASE_FIELDS)
+
+#define OWNER_RELEASED_FIELDS(F) F(BlocksFreed, blocks_freed)
+TROUPE_WIRE(owner_released, OwnerReleased, OWNER_RELEASED_FIELDS)
+
+#define WORKER_STATUS_REQUEST_FIELDS(F)
+TROUPE_WIRE(worker_status_request, WorkerStatusRequest, WORKER_STATUS_REQUEST_FIELDS)
+
+}  // namespace troupe::wire
+
+namespace troupe {
+
+TROUPE_WIRE_MESSAGE(admit_request)
+TROUPE_WIRE_MESSAGE(sequence_progress)
+TROUPE_WIRE_MESSAGE(sequence_cancel)
+TROUPE_WIRE_MESSAGE(owner_release)
+TROUPE_WIRE_MESSAGE(owner_released)
+TROUPE_WIRE_MESSAGE(worker_status_request)
+TROUPE_WIRE_MESSAGE(worker_status)
+
+}  // namespace troupe

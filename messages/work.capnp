@@ -1,0 +1,78 @@
+# What a session asks of a worker and what the worker streams back.
+@0xf3a070cc3919f9a0;
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("troupe::schema");
+using Common = import "common.capnp";
+
+struct AdmitRequest {
+  id @0 :UInt64;
+  tokens @1 :List(Int32);
+  continued @2 :UInt32;
+  chain @3 :List(Common.BlockIdentity);
+  scopeSeed @4 :UInt64;
+  owner @5 :UInt64;
+  sampling @6 :Common.SamplingParams;
+  tokensMax @7 :UInt32;
+  tokensMin @8 :UInt32;
+  stopTokens @9 :List(Int32);
+  priority @10 :Int32;
+  timeoutMs @11 :UInt32;
+}
+
+enum FinishReason {
+  stop @0;
+  length @1;
+  cancelled @2;
+  deadline @3;
+  failed @4;
+}
+
+struct SequenceProgress {
+  id @0 :UInt64;
+  started @1 :Bool;
+  promptTokens @2 :UInt32;
+  cachedTokens @3 :UInt32;
+  firstIndex @4 :UInt32;
+  tokens @5 :List(Common.SampledToken);
+  ended @6 :Bool;
+  reason @7 :FinishReason;
+  error @8 :Common.Failure;
+}
+
+struct SequenceCancel {
+  id @0 :UInt64;
+}
+
+struct OwnerRelease {
+  owner @0 :UInt64;
+}
+
+struct OwnerReleased {
+  blocksFreed @0 :UInt32;
+}
+
+struct WorkerStatusRequest {
+}
+
+struct WorkerStatus {
+  worker @0 :UInt32;
+  model @1 :Text;
+  epoch @2 :UInt64;
+  blocksTotal @3 :UInt32;
+  blocksFree @4 :UInt32;
+  blocksLeased @5 :UInt32;
+  blocksCached @6 :UInt32;
+  blocksStored @7 :UInt64;
+  blocksEvicted @8 :UInt64;
+  blocksFreedByDeath @9 :UInt64;
+  hashMismatches @10 :UInt64;
+  running @11 :UInt32;
+  waiting @12 :UInt32;
+  steps @13 :UInt64;
+  preemptions @14 :UInt64;
+  tokensComputed @15 :UInt64;
+  tokensReused @16 :UInt64;
+  tokensSampled @17 :UInt64;
+  numericClass @18 :Text;
+  integrity @19 :Text;
+}
