@@ -2,6 +2,7 @@
 // the idle ttl; it may ring early or twice, so what is due is decided when it rings.
 #include "actors/session.hpp"
 
+#include <caf/actor_system.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/actor_defaults.hpp"
@@ -85,17 +86,13 @@ void set_up(session_pointer self, session_setup setup) {
   state.life = session_life{setup.info};
   state.setup = std::move(setup);
   state.used_at = now_of(self);
-  set_actor_defaults(self);
+  set_defaults(self, "session");
   self->set_down_handler([self](const caf::down_msg& down) { take_down(self, down.source); });
   monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(state.setup.home));
   arm_tick(self);
 }
 
 }  // namespace
-
-core::instant now_of(session_pointer self) {
-  return std::chrono::duration_cast<core::instant>(self->clock().now().time_since_epoch());
-}
 
 std::int64_t unix_ms_of(session_pointer self) {
   return self->state.setup.unix_offset_ms + std::chrono::duration_cast<std::chrono::milliseconds>(now_of(self)).count();
@@ -151,5 +148,7 @@ session_local_actor::behavior_type session(session_pointer self, session_setup s
       [self](const session_drain& drain) { return take_drain(self, drain); },
   };
 }
+
+session_local_actor spawn_session(caf::actor_system& system, session_setup setup) { return system.spawn(session, std::move(setup)); }
 
 }  // namespace troupe::actors

@@ -2,6 +2,7 @@
 // state (session_life), and what its workers cache for it is released by it. Spawned by the directory, and ended by itself.
 #pragma once
 
+#include <caf/fwd.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -25,5 +26,7 @@ struct session_setup {
 struct session_actor_state;
 using session_pointer = session_local_actor::stateful_pointer<session_actor_state>;
 session_local_actor::behavior_type session(session_pointer self, session_setup setup);
+/// Spawning needs the whole state; this keeps it out of the directory's sight.
+session_local_actor spawn_session(caf::actor_system& system, session_setup setup);
 
 }  // namespace troupe::actors

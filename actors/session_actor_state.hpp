@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/actor_defaults.hpp"
 #include "actors/session.hpp"
 #include "actors/session_life.hpp"
 #include "actors/session_prompts.hpp"
@@ -54,7 +55,6 @@ struct session_actor_state {
 };
 
 // time, peers and records (session.cpp)
-core::instant now_of(session_pointer self);
 std::int64_t unix_ms_of(session_pointer self);
 void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer);
 void arm_tick(session_pointer self);

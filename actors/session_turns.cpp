@@ -201,7 +201,7 @@ void resume_turn(session_pointer self, request_id id) {
   auto* found = find_turn(self, id);
   if (!found) return;
   found->retry_at.reset();
-  found->worker = {};
+  found->worker = worker_actor{};
   if (!found->work.has_prompt()) return ask_renderer(self, id, *found);
   ask_router(self, id, *found);
 }
@@ -211,7 +211,7 @@ void take_progress(session_pointer self, const sequence_progress& progress) {
   if (!found || !found->worker) return;
   // A worker that this turn has left may still speak.
   const auto& sender = self->current_sender();
-  if (sender && sender->address() != found->worker.address()) return;
+  if (sender && !(found->worker.address() == caf::actor_cast<caf::actor_addr>(sender))) return;
   tell(self, progress.id, found->work.advance(progress, now_of(self)));
 }
 
@@ -230,7 +230,7 @@ void lose_peer(session_pointer self, request_id id) {
   ++found->asked;
   if (found->routed) self->send(self->state.setup.services.router, route_end{id});
   found->routed = false;
-  found->worker = {};
+  found->worker = worker_actor{};
   auto loss = found->work.lose_peer(now_of(self));
   if (!loss.retry_at) return tell(self, id, std::move(loss.output));
   if (*loss.retry_at <= now_of(self)) return resume_turn(self, id);

@@ -112,6 +112,7 @@ void begin_death(session_pointer self, const std::string& key, const session_ver
   auto& state = self->state;
   state.life.die(unix_ms_of(self));
   fail_all_turns(self, {errc::cancelled, "the session died", {}});
+  tell_home(self);
   verb_answer answer;
   answer.id = verb.id;
   auto sum = std::make_shared<freed_sum>(
