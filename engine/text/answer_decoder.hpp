@@ -13,16 +13,20 @@
 namespace troupe::text {
 
 struct answer_options {
-  std::vector<std::string> stop;     ///< not part of the answer
+  std::vector<std::string> stop{};  ///< not part of the answer
   bool skip_special_tokens = true;
-  std::string tool_format;           ///< "hermes", or empty: nothing is parsed
+  std::string tool_format{};         ///< "hermes", or empty: nothing is parsed (see is_tool_format)
   bool parse_reasoning = false;      ///< <think>...</think> becomes reasoning
   bool begins_in_reasoning = false;  ///< the prompt ended inside <think>
+  bool keep_leading_space = false;   ///< the answer continues a text: SentencePiece's first space is part of it
 };
+
+/// Whether answers of this tool format can be parsed.
+[[nodiscard]] bool is_tool_format(std::string_view name) noexcept;
 
 struct answer_piece {
   enum class kind : std::uint8_t { text, reasoning, tool_begin, tool_arguments } what = kind::text;
-  std::string text;             ///< of tool_begin: the tool's name
+  std::string text;  ///< of tool_begin: the tool's name
   std::uint32_t tool_index = 0;
 };
 
