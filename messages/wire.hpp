@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-#define TROUPE_DECLARE_WIRE(type)                            \
-  std::vector<std::byte> to_wire(const type& value);         \
+#define TROUPE_DECLARE_WIRE(type)                    \
+  std::vector<std::byte> to_wire(const type& value); \
   bool from_wire(std::span<const std::byte> bytes, type& value);
 /// to_wire never fails. from_wire is false for bytes that are truncated, oversized or not of this schema; `value` is then unspecified.
 TROUPE_MESSAGE_TYPES(TROUPE_DECLARE_WIRE)

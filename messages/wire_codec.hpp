@@ -36,10 +36,8 @@ inline constexpr std::uint16_t enum_last = Enum::has_no_wire_layout;
 struct enum_value {
   std::uint16_t value = 0;
   template <class Enum>
-    requires std::is_enum_v<Enum>
-  operator Enum() const {
-    return static_cast<Enum>(value);
-  }
+  requires std::is_enum_v<Enum>
+  operator Enum() const { return static_cast<Enum>(value); }
 };
 
 template <class T>
@@ -106,8 +104,7 @@ void get(From from, T& value) {
 template <class Parent>
 struct any_member {
   template <class T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, Parent>)
-  operator T() const;
+  requires(!std::is_same_v<std::remove_cvref_t<T>, Parent>) operator T() const;
 };
 
 template <class T, class... Members>
@@ -157,32 +154,32 @@ bool unpack(std::span<const std::byte> bytes, T& value) {
 }  // namespace troupe::wire
 
 // The macros below are used in namespace troupe::wire, TROUPE_WIRE_MESSAGE in namespace troupe.
-#define TROUPE_WIRE_PUT(Field, member)                                                                                              \
-  put(                                                                                                                              \
-      to, value.member, [](auto& builder, auto field) { builder.set##Field(field); },                                              \
+#define TROUPE_WIRE_PUT(Field, member)                                                \
+  put(                                                                                \
+      to, value.member, [](auto& builder, auto field) { builder.set##Field(field); }, \
       [](auto& builder, auto... count) { return builder.init##Field(count...); });
 #define TROUPE_WIRE_GET(Field, member) get(from.get##Field(), value.member);
 #define TROUPE_WIRE_ONE(Field, member) +1
 
 /// Where the schema is flatter than the struct, so that the members cannot be counted.
-#define TROUPE_WIRE_FLAT(type, Schema, FIELDS)                                                              \
-  template <>                                                                                               \
-  struct layout<type> {                                                                                     \
-    using root = schema::Schema;                                                                            \
+#define TROUPE_WIRE_FLAT(type, Schema, FIELDS)                                                                   \
+  template <>                                                                                                    \
+  struct layout<type> {                                                                                          \
+    using root = schema::Schema;                                                                                 \
     static void encode([[maybe_unused]] auto to, [[maybe_unused]] const type& value) { FIELDS(TROUPE_WIRE_PUT) } \
-    static void decode([[maybe_unused]] auto from, [[maybe_unused]] type& value) { FIELDS(TROUPE_WIRE_GET) } \
+    static void decode([[maybe_unused]] auto from, [[maybe_unused]] type& value) { FIELDS(TROUPE_WIRE_GET) }     \
   };
 
-#define TROUPE_WIRE(type, Schema, FIELDS)                                                              \
+#define TROUPE_WIRE(type, Schema, FIELDS)                                                                 \
   static_assert(field_count<type>() == 0 FIELDS(TROUPE_WIRE_ONE), "the table misses a member of " #type); \
   TROUPE_WIRE_FLAT(type, Schema, FIELDS)
 
 /// `last` and `Last` name the same last enumerator on both sides.
-#define TROUPE_WIRE_ENUM(type, last, Last)                                                                   \
-  template <>                                                                                                \
-  inline constexpr std::uint16_t enum_last<type> = static_cast<std::uint16_t>(type::last);                   \
+#define TROUPE_WIRE_ENUM(type, last, Last)                                                 \
+  template <>                                                                              \
+  inline constexpr std::uint16_t enum_last<type> = static_cast<std::uint16_t>(type::last); \
   static_assert(enum_last<type> == static_cast<std::uint16_t>(schema::Last), "schema and enum " #type " differ");
 
-#define TROUPE_WIRE_MESSAGE(type)                                               \
+#define TROUPE_WIRE_MESSAGE(type)                                                 \
   std::vector<std::byte> to_wire(const type& value) { return wire::pack(value); } \
   bool from_wire(std::span<const std::byte> bytes, type& value) { return wire::unpack(bytes, value); }

@@ -23,8 +23,9 @@ TROUPE_WIRE(core::token_logprob, TokenLogprob, TOKEN_LOGPROB_FIELDS)
 TROUPE_WIRE(core::sampled_token, SampledToken, SAMPLED_TOKEN_FIELDS)
 
 #define SAMPLING_PARAMS_FIELDS(F)                                                                                            \
-  F(Temperature, temperature) F(TopK, top_k) F(TopP, top_p) F(MinP, min_p) F(RepetitionPenalty, repetition_penalty)          \
-  F(PresencePenalty, presence_penalty) F(FrequencyPenalty, frequency_penalty) F(Seed, seed) F(Logprobs, logprobs)
+  F(Temperature, temperature)                                                                                                \
+  F(TopK, top_k) F(TopP, top_p) F(MinP, min_p) F(RepetitionPenalty, repetition_penalty) F(PresencePenalty, presence_penalty) \
+      F(FrequencyPenalty, frequency_penalty) F(Seed, seed) F(Logprobs, logprobs)
 TROUPE_WIRE(core::sampling_params, SamplingParams, SAMPLING_PARAMS_FIELDS)
 
 }  // namespace troupe::wire

@@ -7,10 +7,11 @@ namespace troupe::wire {
 
 TROUPE_WIRE_ENUM(core::block_event::kind, removed, BlockEventKind::REMOVED)
 
-#define ROUTE_REQUEST_FIELDS(F)                                                                                                    \
-  F(Id, id) F(Model, model) F(Chain, chain) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Priority, priority)    \
-  F(TimeoutMs, timeout_ms) F(HasLastWorker, has_last_worker) F(HasParentWorker, has_parent_worker) F(LastWorker, last_worker)      \
-  F(ParentWorker, parent_worker)
+#define ROUTE_REQUEST_FIELDS(F)                                                                                                   \
+  F(Id, id)                                                                                                                       \
+  F(Model, model) F(Chain, chain) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Priority, priority)             \
+      F(TimeoutMs, timeout_ms) F(HasLastWorker, has_last_worker) F(HasParentWorker, has_parent_worker) F(LastWorker, last_worker) \
+          F(ParentWorker, parent_worker)
 TROUPE_WIRE(route_request, RouteRequest, ROUTE_REQUEST_FIELDS)
 
 #define ROUTE_GRANT_FIELDS(F) F(Id, id) F(Worker, worker) F(MatchedBlocks, matched_blocks) F(Waited, waited)
@@ -25,9 +26,9 @@ TROUPE_WIRE(worker_joined, WorkerJoined, WORKER_JOINED_FIELDS)
 #define SHARD_JOINED_FIELDS(F) F(Shard, shard)
 TROUPE_WIRE(shard_joined, ShardJoined, SHARD_JOINED_FIELDS)
 
-#define BLOCK_EVENT_FIELDS(F)                                                                                                  \
-  F(What, what) F(HashLow, block.hash.low) F(HashHigh, block.hash.high) F(Symbol, block.symbol) F(ParentLow, parent.low)       \
-  F(ParentHigh, parent.high)
+#define BLOCK_EVENT_FIELDS(F) \
+  F(What, what)               \
+  F(HashLow, block.hash.low) F(HashHigh, block.hash.high) F(Symbol, block.symbol) F(ParentLow, parent.low) F(ParentHigh, parent.high)
 TROUPE_WIRE_FLAT(core::block_event, BlockEvent, BLOCK_EVENT_FIELDS)
 
 #define BLOCK_EVENTS_FIELDS(F) F(Worker, worker) F(Epoch, epoch) F(First, first) F(Events, events) F(Snapshot, snapshot)
@@ -36,10 +37,10 @@ TROUPE_WIRE(block_events, BlockEvents, BLOCK_EVENTS_FIELDS)
 #define SNAPSHOT_REQUEST_FIELDS(F) F(Worker, worker)
 TROUPE_WIRE(snapshot_request, SnapshotRequest, SNAPSHOT_REQUEST_FIELDS)
 
-#define LOAD_REPORT_FIELDS(F)                                                                                                \
-  F(Worker, worker) F(Epoch, epoch) F(Running, running) F(Waiting, waiting) F(FreeBlocks, free_blocks)                       \
-  F(EvictableBlocks, evictable_blocks) F(PrefillTokensWaiting, prefill_tokens_waiting)                                       \
-  F(PrefillTokensPerS, prefill_tokens_per_s) F(DecodeTokensPerS, decode_tokens_per_s)
+#define LOAD_REPORT_FIELDS(F)                                                                                             \
+  F(Worker, worker)                                                                                                       \
+  F(Epoch, epoch) F(Running, running) F(Waiting, waiting) F(FreeBlocks, free_blocks) F(EvictableBlocks, evictable_blocks) \
+      F(PrefillTokensWaiting, prefill_tokens_waiting) F(PrefillTokensPerS, prefill_tokens_per_s) F(DecodeTokensPerS, decode_tokens_per_s)
 TROUPE_WIRE(load_report, LoadReport, LOAD_REPORT_FIELDS)
 
 }  // namespace troupe::wire

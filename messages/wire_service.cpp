@@ -12,10 +12,11 @@ TROUPE_WIRE(render_request, RenderRequest, RENDER_REQUEST_FIELDS)
 #define RENDER_RESULT_FIELDS(F) F(Text, text)
 TROUPE_WIRE(render_result, RenderResult, RENDER_RESULT_FIELDS)
 
-#define TURN_RECORD_FIELDS(F)                                                                                                   \
-  F(Id, id) F(Session, session) F(Parent, parent) F(Model, model) F(Worker, worker) F(How, how) F(PromptTokens, prompt_tokens)  \
-  F(CachedTokens, cached_tokens) F(OutputTokens, output_tokens) F(QueueS, queue_s) F(FirstTokenS, first_token_s)                \
-  F(TotalS, total_s) F(AtMs, at_ms)
+#define TURN_RECORD_FIELDS(F)                                                                                                           \
+  F(Id, id)                                                                                                                             \
+  F(Session, session) F(Parent, parent) F(Model, model) F(Worker, worker) F(How, how) F(PromptTokens, prompt_tokens)                    \
+      F(CachedTokens, cached_tokens) F(OutputTokens, output_tokens) F(QueueS, queue_s) F(FirstTokenS, first_token_s) F(TotalS, total_s) \
+          F(AtMs, at_ms)
 TROUPE_WIRE(turn_record, TurnRecord, TURN_RECORD_FIELDS)
 
 #define LIFECYCLE_RECORD_FIELDS(F) F(Session, session) F(Verb, verb) F(Outcome, outcome) F(BlocksFreed, blocks_freed) F(AtMs, at_ms)
@@ -29,8 +30,7 @@ TROUPE_WIRE(node_status_request, NodeStatusRequest, NO_FIELDS)
 #define METRICS_TEXT_FIELDS(F) F(Text, text)
 TROUPE_WIRE(metrics_text, MetricsText, METRICS_TEXT_FIELDS)
 
-#define NODE_STATUS_FIELDS(F) \
-  F(State, state) F(Sessions, sessions) F(TurnsRunning, turns_running) F(Restarts, restarts) F(Workers, workers)
+#define NODE_STATUS_FIELDS(F) F(State, state) F(Sessions, sessions) F(TurnsRunning, turns_running) F(Restarts, restarts) F(Workers, workers)
 TROUPE_WIRE(node_status, NodeStatus, NODE_STATUS_FIELDS)
 
 #define DRAIN_REQUEST_FIELDS(F) F(WithinMs, within_ms)
