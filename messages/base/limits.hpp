@@ -51,16 +51,22 @@ inline constexpr auto verb_wait = 15s;                          ///< a death wai
 // template renderer
 inline constexpr std::size_t renders_waiting_max = 256;         ///< queue_full
 inline constexpr auto render_wait = 250ms;                      ///< template_failed
+inline constexpr auto render_queue_wait = 10s;                  ///< deadline_exceeded, without rendering
 inline constexpr std::size_t render_output_bytes_max = 32 << 20;
 
 // router
 inline constexpr std::size_t routes_waiting_max = 4'096;        ///< queue_full
 inline constexpr auto compute_lease = 30s;                      ///< then the next waiter computes
 inline constexpr auto load_report_interval = 100ms;
+inline constexpr auto snapshot_wait = 1s;                       ///< after a gap; then the shard asks again
 
 // worker
 inline constexpr std::size_t sequences_waiting_max = 1'024;     ///< queue_full
 inline constexpr std::size_t steps_in_flight_max = 2;
+
+// trace
+inline constexpr std::size_t trace_file_bytes_max = 1 << 30;    ///< then it is moved to <name>.1, whose content is lost
+inline constexpr std::size_t trace_line_bytes_max = 1 << 20;    ///< a longer record is dropped and counted
 
 // supervision
 inline constexpr std::size_t restarts_max = 8;                  ///< within restart_window; then the node gives up and exits non-zero

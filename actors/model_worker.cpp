@@ -1,0 +1,201 @@
+#include "actors/model_worker.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace troupe::actors {
+namespace {
+
+using core::instant;
+
+expected<model_worker_options> fitted(model_worker_options options, const core::backend_traits& traits) {
+  auto& pool = options.pool;
+  if (pool.block_count == 0) pool.block_count = traits.block_count;
+  if (pool.block_tokens != traits.block_tokens)
+    return failure{errc::invalid_request, "the pool's block_tokens differ from the backend's", "block_tokens"};
+  if (pool.block_count > traits.block_count)
+    return failure{errc::invalid_request, "the pool has more blocks than the backend", "block_count"};
+  options.scheduler.running_max = std::min(options.scheduler.running_max, traits.slots);
+  return options;
+}
+
+core::sequence_spec spec_of(const admit_request& request, const core::block_hasher& hasher, instant now) {
+  core::sequence_spec spec{.id = request.id,
+                           .tokens = request.tokens,
+                           .continued = request.continued,
+                           .chain = request.chain,
+                           .hasher = hasher,
+                           .owner = request.owner,
+                           .sampling = request.sampling,
+                           .tokens_max = request.tokens_max,
+                           .tokens_min = request.tokens_min,
+                           .stop_tokens = request.stop_tokens,
+                           .priority = request.priority,
+                           .deadline = instant{0}};
+  hasher.extend(spec.chain, spec.tokens);
+  if (request.timeout_ms != 0) spec.deadline = now + std::chrono::milliseconds{request.timeout_ms};
+  return spec;
+}
+
+/// A negative token would name a sample slot, and one beyond the vocabulary would read past the embedding.
+bool holds_unknown_token(const std::vector<token_id>& tokens, std::uint32_t vocabulary) {
+  return std::any_of(tokens.begin(), tokens.end(), [vocabulary](token_id token) {
+    return token < 0 || (vocabulary != 0 && static_cast<std::uint32_t>(token) >= vocabulary);
+  });
+}
+
+std::optional<failure> refusal_of(const admit_request& request, std::uint32_t block_tokens, std::uint32_t vocabulary) {
+  if (request.continued >= request.tokens.size())
+    return failure{errc::invalid_request, "a sequence needs at least one prompt token", "tokens"};
+  if (request.tokens_max == 0) return failure{errc::invalid_request, "at least one token must be asked for", "tokens_max"};
+  if (request.chain.size() > request.tokens.size() / block_tokens)
+    return failure{errc::invalid_request, "the chain names more blocks than the tokens fill", "chain"};
+  if (holds_unknown_token(request.tokens, vocabulary)) return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
+  return std::nullopt;
+}
+
+}  // namespace
+
+expected<std::unique_ptr<model_worker>> model_worker::make(model_worker_options options, std::unique_ptr<core::backend> backend) {
+  auto fit = fitted(std::move(options), backend->traits());
+  if (!fit) return fit.error();
+  return std::unique_ptr<model_worker>{new model_worker{*std::move(fit), std::move(backend)}};
+}
+
+model_worker::model_worker(model_worker_options options, std::unique_ptr<core::backend> backend)
+    : options_{std::move(options)}, pool_{options_.pool}, scheduler_{options_.scheduler, pool_}, backend_{std::move(backend)} {}
+
+expected<request_id> model_worker::admit(const admit_request& request, instant now) {
+  if (auto refusal = refusal_of(request, options_.pool.block_tokens, backend_->traits().vocabulary)) return *refusal;
+  if (request.continued >= request.tokens_max) {  // Its last worker died between the last token and the end.
+    events_.push_back(core::sequence_ended{request.id, core::finish_reason::length, {errc::none, {}, {}}});
+    return request.id;
+  }
+  const core::block_hasher hasher{request.scope_seed, options_.pool.block_tokens};
+  if (auto admitted = scheduler_.admit(spec_of(request, hasher, now)); !admitted) return admitted.error();
+  return request.id;
+}
+
+void model_worker::cancel(request_id id) { scheduler_.cancel(id, core::finish_reason::cancelled, events_); }
+
+owner_released model_worker::release(owner_id owner) { return {pool_.release_owner(owner)}; }
+
+void model_worker::complete(ticket_id ticket, const core::step_result& result) { scheduler_.complete(ticket, result, events_); }
+
+void model_worker::pump(instant now) {
+  while (auto plan = scheduler_.plan(now, events_)) scheduler_.submitted(backend_->submit(*std::move(plan)));
+}
+
+std::vector<sequence_progress> model_worker::take_progress() { return batch_progress(std::exchange(events_, {})); }
+
+// A cached block's parent is cached too, so a parent that is not cached is a root. A child that left later in the same batch may
+// be misnamed by this, but then its removal follows in the same list.
+void model_worker::orphan_roots(std::vector<core::block_event>& events) const {
+  for (auto& event : events)
+    if (event.what == core::block_event::kind::stored && !pool_.is_cached(event.parent)) event.parent = {};
+}
+
+std::optional<block_events> model_worker::take_block_events() {
+  auto changes = pool_.take_events();
+  if (changes.empty()) return std::nullopt;
+  orphan_roots(changes);
+  const auto first = std::exchange(events_announced_, events_announced_ + changes.size());
+  return block_events{options_.worker, options_.epoch, first, std::move(changes), false};
+}
+
+block_events model_worker::snapshot() const {
+  auto cached = pool_.snapshot();
+  orphan_roots(cached);
+  return {options_.worker, options_.epoch, events_announced_, std::move(cached), true};
+}
+
+load_report model_worker::load() const {
+  const auto load = scheduler_.load();
+  const auto free = pool_.counts().free;
+  return {.worker = options_.worker,
+          .epoch = options_.epoch,
+          .running = load.running,
+          .waiting = load.waiting,
+          .free_blocks = free,
+          .evictable_blocks = pool_.available() - free,
+          .prefill_tokens_waiting = load.prefill_tokens_waiting,
+          .prefill_tokens_per_s = load.prefill_tokens_per_s,
+          .decode_tokens_per_s = load.decode_tokens_per_s};
+}
+
+worker_status model_worker::status() const {
+  const auto load = scheduler_.load();
+  const auto blocks = pool_.counts();
+  return {.worker = options_.worker,
+          .model = options_.model,
+          .epoch = options_.epoch,
+          .blocks_total = blocks.total,
+          .blocks_free = blocks.free,
+          .blocks_leased = blocks.leased,
+          .blocks_cached = blocks.cached,
+          .blocks_stored = blocks.stored,
+          .blocks_evicted = blocks.evicted,
+          .blocks_freed_by_death = blocks.freed_by_death,
+          .hash_mismatches = blocks.hash_mismatches,
+          .running = load.running,
+          .waiting = load.waiting,
+          .steps = load.steps,
+          .preemptions = load.preemptions,
+          .tokens_computed = load.tokens_computed,
+          .tokens_reused = load.tokens_reused,
+          .tokens_sampled = load.tokens_sampled,
+          .numeric_class = backend_->traits().numeric_class,
+          .integrity = scheduler_.check_integrity().value_or("")};
+}
+
+namespace {
+
+/// Where the events of one sequence go; a gap in the token indices opens a new message.
+class progress_batch {
+ public:
+  void add(const core::sequence_started& event) {
+    auto& progress = of(event.id);
+    progress.started = true;
+    progress.prompt_tokens = event.prompt_tokens;
+    progress.cached_tokens = event.cached_tokens;
+  }
+  void add(core::sequence_token& event) {
+    auto* progress = &of(event.id);
+    if (!progress->tokens.empty() && progress->first_index + progress->tokens.size() != event.index) progress = &open(event.id);
+    if (progress->tokens.empty()) progress->first_index = event.index;
+    progress->tokens.push_back(std::move(event.token));
+  }
+  void add(core::sequence_ended& event) {
+    auto& progress = of(event.id);
+    progress.ended = true;
+    progress.reason = event.reason;
+    progress.error = std::move(event.error);
+  }
+  std::vector<sequence_progress> take() { return std::move(messages_); }
+
+ private:
+  sequence_progress& of(request_id id) {
+    auto known = last_.find(id);
+    return known == last_.end() || messages_[known->second].ended ? open(id) : messages_[known->second];
+  }
+  sequence_progress& open(request_id id) {
+    last_[id] = messages_.size();
+    messages_.emplace_back().id = id;
+    messages_.back().error.code = errc::none;
+    return messages_.back();
+  }
+
+  std::vector<sequence_progress> messages_;
+  std::unordered_map<request_id, std::size_t> last_;
+};
+
+}  // namespace
+
+std::vector<sequence_progress> batch_progress(std::vector<core::sequence_event> events) {
+  progress_batch batch;
+  for (auto& event : events) std::visit([&batch](auto& what) { batch.add(what); }, event);
+  return batch.take();
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,69 @@
+// One device as its worker actor sees it: pool, scheduler and backend behind one set of verbs, with time as an argument.
+// Knows messages but no actors. What happened is collected and taken in batches: one progress message per sequence, whatever
+// number of tokens a step gave it, and one list of block events.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/core/backend.hpp"
+#include "engine/core/block_pool.hpp"
+#include "engine/core/scheduler.hpp"
+#include "messages/base/errc.hpp"
+#include "messages/routing.hpp"
+#include "messages/service.hpp"
+#include "messages/work.hpp"
+
+namespace troupe::actors {
+
+struct model_worker_options {
+  worker_id worker;
+  model_id model;
+  std::uint64_t epoch = 0;            ///< of this incarnation: the next one of the same worker has a higher number
+  core::scheduler_options scheduler;  ///< running_max is clipped to the backend's slots
+  core::block_pool_options pool;      ///< block_count 0: all blocks of the backend
+};
+
+class model_worker {
+ public:
+  /// Fails with invalid_request when the pool does not fit the backend.
+  static expected<std::unique_ptr<model_worker>> make(model_worker_options options, std::unique_ptr<core::backend> backend);
+
+  /// Failures: queue_full, context_length_exceeded, prompt_exceeds_capacity, invalid_request. A chain may
+  /// be shorter than the tokens fill: the rest is hashed here.
+  expected<request_id> admit(const admit_request& request, core::instant now);
+  void cancel(request_id id);
+  owner_released release(owner_id owner);
+  void complete(ticket_id ticket, const core::step_result& result);
+  /// Plans and submits until the scheduler has no more for the backend. Ends sequences whose deadline has passed.
+  void pump(core::instant now);
+
+  /// Since the last call: one message per sequence, in the order in which the sequences first moved.
+  std::vector<sequence_progress> take_progress();
+  /// Since the last call, nothing when nothing changed. The first block of a sequence has no parent (`block_hash{}`): the prefix
+  /// index starts sequences at 0, whatever root a scope has.
+  std::optional<block_events> take_block_events();
+  /// Everything cached now. Call it when take_block_events has nothing left, so that `first` continues the events.
+  [[nodiscard]] block_events snapshot() const;
+
+  [[nodiscard]] load_report load() const;
+  [[nodiscard]] worker_status status() const;
+  [[nodiscard]] bool idle() const noexcept { return scheduler_.idle(); }
+
+ private:
+  model_worker(model_worker_options options, std::unique_ptr<core::backend> backend);
+  void orphan_roots(std::vector<core::block_event>& events) const;
+
+  model_worker_options options_;
+  core::block_pool pool_;
+  core::scheduler scheduler_;
+  std::vector<core::sequence_event> events_;
+  std::uint64_t events_announced_ = 0;
+  std::unique_ptr<core::backend> backend_;  // Last: its destructor waits for what is in flight, which names blocks of the pool.
+};
+
+/// Joins the events of one batch: one message per sequence and run of consecutive tokens.
+std::vector<sequence_progress> batch_progress(std::vector<core::sequence_event> events);
+
+}  // namespace troupe::actors

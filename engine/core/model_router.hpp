@@ -1,0 +1,90 @@
+// What one router shard knows of one model: its workers, their loads, and which blocks each holds. Answers which worker a prompt
+// should go to now. Grants given since a worker's last report count as load, so that a burst does not all go to one worker.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/core/block_pool.hpp"
+#include "engine/core/prefix_index.hpp"
+#include "engine/core/routing.hpp"
+#include "engine/core/single_flight.hpp"
+#include "messages/base/ids.hpp"
+
+namespace troupe::core {
+
+struct worker_load {
+  std::uint32_t running = 0, waiting = 0;
+  std::uint32_t free_blocks = 0, evictable_blocks = 0;
+  std::uint64_t prefill_tokens_waiting = 0;
+  double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
+};
+
+/// A worker's changes as they arrive: `first` numbers them within the epoch. A snapshot replaces what was known.
+struct block_changes {
+  std::uint64_t epoch = 0;
+  std::uint64_t first = 0;
+  std::span<const block_event> events;
+  bool is_snapshot = false;
+};
+enum class change_outcome : std::uint8_t {
+  applied,
+  ignored,  ///< of another epoch, repeated, or after a gap whose snapshot is on its way
+  gap       ///< something was lost: ask the worker for a snapshot
+};
+
+class model_router {
+ public:
+  explicit model_router(std::unique_ptr<routing_policy> policy) : policy_{std::move(policy)} {}
+
+  /// Replaces what was known of the worker. Its blocks are unknown until its snapshot comes.
+  void join(worker_id worker, std::uint64_t epoch, std::uint32_t block_tokens);
+  void leave(worker_id worker);
+  [[nodiscard]] bool has_workers() const noexcept { return !workers_.empty(); }
+  [[nodiscard]] std::optional<std::uint64_t> epoch_of(worker_id worker) const;
+
+  change_outcome apply(worker_id worker, const block_changes& changes, instant now);
+  void report(worker_id worker, std::uint64_t epoch, const worker_load& load);
+
+  struct choice {
+    worker_id worker;
+    std::uint32_t matched_blocks = 0;
+  };
+  /// Needs a worker. `question.block_tokens` is filled in here.
+  choice choose(std::span<const std::uint64_t> symbols, route_question question);
+  /// The choice was acted upon: counted as load until the worker's next report.
+  void grant(const choice& chosen, std::uint32_t prompt_tokens);
+
+  single_flight& flights() noexcept { return flights_; }
+  [[nodiscard]] const single_flight& flights() const noexcept { return flights_; }
+  [[nodiscard]] const prefix_index& index() const noexcept { return index_; }
+
+ private:
+  struct entry {
+    std::uint64_t epoch = 0;
+    std::uint32_t block_tokens = 0;
+    holder_id holder = 0;
+    std::uint64_t next_event = 0;
+    bool is_known = false;      ///< a snapshot has come
+    instant snapshot_asked{0};  ///< 0: none is awaited
+    worker_load load;
+    std::uint32_t granted = 0;  ///< since the last report
+    std::uint64_t granted_tokens = 0;
+  };
+  change_outcome ask_snapshot(entry& worker, instant now);
+  void store(entry& worker, std::span<const block_event> events);
+  [[nodiscard]] holder_id free_holder() const;
+  [[nodiscard]] static route_candidate candidate_of(worker_id id, const entry& worker);
+
+  std::map<worker_id, entry> workers_;  // ordered: candidates come in the same order each time
+  prefix_index index_;
+  single_flight flights_;
+  std::unique_ptr<routing_policy> policy_;
+  std::vector<holder_match> matches_;
+};
+
+}  // namespace troupe::core
