@@ -30,7 +30,10 @@ class answer {
   const auto& get() const {
     return std::get<Index>(values());
   }
-  [[nodiscard]] failure error() const { return failed() ? slot_->value().error() : failure{errc::none, "no failure", {}}; }
+  [[nodiscard]] failure error() const {
+    if (!failed()) return {errc::none, "no failure", {}};
+    return slot_->value().error();
+  }
   [[nodiscard]] errc code() const { return error().code; }
 
   using slot = std::optional<expected<std::tuple<Results...>>>;
@@ -102,8 +105,8 @@ class actor_fixture {
     answer<Results...> result;
     auto ask = [slot = result.slot_, whom = caf::actor_cast<caf::actor>(whom), contents...](caf::event_based_actor* self) {
       self->request(whom, std::chrono::minutes{24 * 60}, contents...)
-          .then([slot](const Results&... values) { *slot = expected<std::tuple<Results...>>{std::tuple<Results...>{values...}}; },
-                [slot](const caf::error& error) { *slot = expected<std::tuple<Results...>>{to_failure(error)}; });
+          .then([slot](const Results&... values) { slot->emplace(std::tuple<Results...>{values...}); },
+                [slot](const caf::error& error) { slot->emplace(to_failure(error)); });
     };
     track(system_.spawn(ask));
     run();

@@ -1,0 +1,100 @@
+#include "actors/trace_metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <set>
+#include <sstream>
+
+#include "messages/base/errc.hpp"
+#include "messages/lifecycle.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using names = std::set<std::string>;
+
+std::string bounded(const names& known, const std::string& value) { return known.contains(value) ? value : "other"; }
+
+names endings() {
+  names known{"stop", "length", "tool_calls"};
+  for (std::size_t code = 1; code < errc_count; ++code) known.emplace(describe(static_cast<errc>(code)).name);
+  return known;
+}
+
+template <class Value>
+names names_until_unknown() {
+  names known;
+  for (std::uint8_t index = 0; to_string(static_cast<Value>(index)) != "unknown"; ++index)
+    known.emplace(to_string(static_cast<Value>(index)));
+  return known;
+}
+
+prometheus::Family<prometheus::Counter>& counter(prometheus::Registry& registry, const std::string& name, const std::string& help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+prometheus::Family<prometheus::Histogram>& histogram(prometheus::Registry& registry, const std::string& name, const std::string& help) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+// Seconds, about 2.5 apart: from a cached prompt on a small model to the default deadline of a turn.
+const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                                      1,     2.5,    5,     10,   25,    60,   150, 300,  600};
+
+}  // namespace
+
+struct trace_metrics::state {
+  names models, hows = endings(), verbs = names_until_unknown<verb_kind>(), outcomes = names_until_unknown<verb_outcome>();
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& turns = counter(registry, "troupe_turns_total", "Turns by how they ended.");
+  prometheus::Family<prometheus::Counter>& prompt = counter(registry, "troupe_prompt_tokens_total", "Prompt tokens of all turns.");
+  prometheus::Family<prometheus::Counter>& cached =
+      counter(registry, "troupe_cached_tokens_total", "Prompt tokens that were taken from cache.");
+  prometheus::Family<prometheus::Counter>& output = counter(registry, "troupe_output_tokens_total", "Tokens generated.");
+  prometheus::Family<prometheus::Histogram>& queue =
+      histogram(registry, "troupe_queue_seconds", "From receipt until a worker takes the turn.");
+  prometheus::Family<prometheus::Histogram>& first =
+      histogram(registry, "troupe_first_token_seconds", "From receipt until the first token.");
+  prometheus::Family<prometheus::Histogram>& whole = histogram(registry, "troupe_turn_seconds", "From receipt until the end.");
+  prometheus::Family<prometheus::Counter>& lifecycle = counter(registry, "troupe_lifecycle_verbs_total", "Lifecycle verbs by outcome.");
+  prometheus::Counter& freed =
+      counter(registry, "troupe_blocks_freed_by_death_total", "Blocks freed when a session died or was compacted.").Add({});
+};
+
+trace_metrics::trace_metrics(const std::vector<model_id>& models) : state_{std::make_unique<state>()} {
+  for (const auto& model : models) state_->models.insert(model.value);
+}
+
+trace_metrics::~trace_metrics() = default;
+
+void trace_metrics::count(const turn_record& record) {
+  auto& s = *state_;
+  const prometheus::Labels model{{"model", bounded(s.models, record.model.value)}};
+  s.turns.Add({{"model", model.at("model")}, {"how", bounded(s.hows, record.how)}}).Increment();
+  s.prompt.Add(model).Increment(record.prompt_tokens);
+  s.cached.Add(model).Increment(record.cached_tokens);
+  s.output.Add(model).Increment(record.output_tokens);
+  s.queue.Add(model, seconds).Observe(record.queue_s);
+  if (record.output_tokens > 0) s.first.Add(model, seconds).Observe(record.first_token_s);
+  s.whole.Add(model, seconds).Observe(record.total_s);
+}
+
+void trace_metrics::count(const lifecycle_record& record) {
+  auto& s = *state_;
+  s.lifecycle.Add({{"verb", bounded(s.verbs, record.verb)}, {"outcome", bounded(s.outcomes, record.outcome)}}).Increment();
+  s.freed.Increment(record.blocks_freed);
+}
+
+std::string trace_metrics::text(std::uint64_t lines_lost) const {
+  std::ostringstream text;
+  prometheus::TextSerializer{}.Serialize(text, state_->registry.Collect());
+  text << "# HELP troupe_trace_lines_lost_total Records that the trace file did not take.\n"
+       << "# TYPE troupe_trace_lines_lost_total counter\ntroupe_trace_lines_lost_total " << lines_lost << "\n";
+  return text.str();
+}
+
+}  // namespace troupe::actors
