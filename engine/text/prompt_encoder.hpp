@@ -26,14 +26,22 @@ class prompt_encoder {
   [[nodiscard]] const encoded_prompt& last() const noexcept { return prompt_; }
 
  private:
+  /// Where a special token begins: byte offset in `text_`, index in `prompt_.tokens`; holds while the text is equal up to `decided`.
+  struct cut {
+    std::size_t byte = 0, token = 0, decided = 0;
+  };
+  void forget();
+  std::size_t keep(std::size_t equal);
+  void append(std::size_t from);
+
   std::shared_ptr<const tokenizer> tokenizer_;
   core::block_hasher hasher_;
+  tokenizer::special_frame frame_;
   std::string text_;
-  /// Where a special token begins: byte offset in `text_`, index in `prompt_.tokens`.
-  struct cut { std::size_t byte = 0, token = 0; };
   std::vector<cut> cuts_;
   tokenizer::encode_options options_;
   encoded_prompt prompt_;
+  bool encoded_ = false;
 };
 
 }  // namespace troupe::text

@@ -28,7 +28,9 @@ class tokenizer {
   /// Invalid UTF-8 is replaced by U+FFFD first.
   [[nodiscard]] virtual std::vector<token_id> encode(std::string_view text, encode_options options) const = 0;
   /// The bytes of a whole sequence, as `tokenizers` decodes it. May end inside a code point.
-  struct decode_options { bool skip_special_tokens = true; };
+  struct decode_options {
+    bool skip_special_tokens = true;
+  };
   [[nodiscard]] virtual std::string decode(const std::vector<token_id>& tokens, decode_options options) const = 0;
   /// The bytes that one token contributes in the middle of a sequence; empty for an unknown id.
   [[nodiscard]] virtual std::string token_bytes(token_id token) const = 0;
@@ -38,9 +40,20 @@ class tokenizer {
   [[nodiscard]] virtual std::uint32_t size() const noexcept = 0;  ///< largest id + 1
   [[nodiscard]] virtual bool is_special(token_id token) const noexcept = 0;
   [[nodiscard]] virtual std::optional<token_id> find(std::string_view token) const = 0;  ///< by its exact text in the vocabulary
-  /// Special added tokens, by position in text: [begin, end) byte offsets of each occurrence that `encode` would recognise.
-  struct special_span { std::size_t begin = 0, end = 0; token_id token = 0; };
+  /// Special added tokens, by position in text: [begin, end) byte offsets of each occurrence that `encode` would recognise in the
+  /// raw text, with the white space that the token takes.
+  struct special_span {
+    std::size_t begin = 0, end = 0;
+    token_id token = 0;
+    bool cut = false;         ///< the text before `begin` and from `begin` on encode to the same as both together
+    std::size_t decided = 0;  ///< text that is equal up to here has the same specials up to and with this one
+  };
   [[nodiscard]] virtual std::vector<special_span> find_specials(std::string_view text) const = 0;
+  /// What `add_special_tokens` puts around a sequence.
+  struct special_frame {
+    std::vector<token_id> before, after;
+  };
+  [[nodiscard]] virtual special_frame frame() const { return {}; }
 };
 
 }  // namespace troupe::text

@@ -73,6 +73,8 @@ inline constexpr std::size_t restarts_max = 8;                  ///< within rest
 inline constexpr auto restart_window = 60s;
 
 // files
+inline constexpr std::size_t tokenizer_file_bytes_max = 256 << 20;   ///< io_failed; the largest in use has 40 MB
+inline constexpr std::uint32_t vocabulary_tokens_max = 1 << 22;      ///< ids below; corrupt_data
 inline constexpr std::size_t safetensors_header_bytes_max = 100 << 20;
 inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
 inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
