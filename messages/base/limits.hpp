@@ -63,6 +63,7 @@ inline constexpr auto snapshot_wait = 1s;                       ///< after a gap
 // worker
 inline constexpr std::size_t sequences_waiting_max = 1'024;     ///< queue_full
 inline constexpr std::size_t steps_in_flight_max = 2;
+inline constexpr std::size_t backend_plans_waiting_max = 64;    ///< steps and copies; further ones complete as queue_full
 
 // trace
 inline constexpr std::size_t trace_file_bytes_max = 1 << 30;    ///< then it is moved to <name>.1, whose content is lost
@@ -76,6 +77,8 @@ inline constexpr auto restart_window = 60s;
 inline constexpr std::size_t tokenizer_file_bytes_max = 256 << 20;   ///< io_failed; the largest in use has 40 MB
 inline constexpr std::uint32_t vocabulary_tokens_max = 1 << 22;      ///< ids below; corrupt_data
 inline constexpr std::size_t safetensors_header_bytes_max = 100 << 20;
+inline constexpr std::size_t model_json_bytes_max = 16 << 20;   ///< config.json, generation_config.json, a shard index; corrupt_data
+inline constexpr std::size_t model_shards_max = 4'096;          ///< weight files of one model; corrupt_data
 inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
 inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
 

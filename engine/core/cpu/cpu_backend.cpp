@@ -1,0 +1,173 @@
+#include "engine/core/cpu/cpu_backend.hpp"
+
+#include <exception>
+#include <limits>
+
+#include "messages/base/limits.hpp"
+
+namespace troupe::core {
+namespace {
+
+constexpr token_id nothing_sampled = -1;
+
+step_result failed(errc status, std::string message) {
+  step_result result;
+  result.status = status;
+  result.message = std::move(message);
+  return result;
+}
+
+/// Forbidden tokens can never be drawn.
+void apply_mask(std::span<float> logits, std::span<const std::uint64_t> mask) {
+  for (std::size_t token = 0; token < logits.size(); ++token) {
+    const bool is_allowed = token / 64 < mask.size() && (mask[token / 64] >> (token % 64) & 1U) != 0;
+    if (!is_allowed) logits[token] = -std::numeric_limits<float>::infinity();
+  }
+}
+
+}  // namespace
+
+expected<std::unique_ptr<cpu_backend>> cpu_backend::create(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads,
+                                                           cpu_backend_options options, completion done) {
+  auto kv = kv_pool::allocate(model->config, {options.block_count, options.block_tokens, scalar_f32_kernels().kv_element_bytes});
+  if (!kv) return kv.error();
+  const auto config = model->config;
+  auto pass = forward_pass::create(std::move(model), std::move(threads), {options.slots, options.tile_tokens});
+  if (!pass) return pass.error();
+  return std::unique_ptr<cpu_backend>(new cpu_backend(config, std::move(options), std::move(done), std::move(*kv), std::move(*pass)));
+}
+
+cpu_backend::cpu_backend(const model_config& config, cpu_backend_options options, completion done, kv_pool kv,
+                         std::unique_ptr<forward_pass> pass)
+    : options_(std::move(options)),
+      done_(std::move(done)),
+      traits_{"cpu-" + std::string(scalar_f32_kernels().name),
+              options_.block_count,
+              options_.block_tokens,
+              options_.slots,
+              config.vocabulary,
+              kv.block_bytes()},
+      kv_(std::move(kv)),
+      pass_(std::move(pass)),
+      checker_({options_.block_count, options_.block_tokens, options_.slots, config.vocabulary, config.context_tokens}),
+      slot_tokens_(options_.slots, nothing_sampled),
+      thread_([this] { loop(); }) {}
+
+cpu_backend::~cpu_backend() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  arrived_.notify_one();
+  thread_.join();
+}
+
+ticket_id cpu_backend::submit(step_plan plan) { return enqueue(std::move(plan)); }
+ticket_id cpu_backend::submit(copy_plan plan) { return enqueue(std::move(plan)); }
+
+ticket_id cpu_backend::enqueue(work what) {
+  const std::lock_guard lock(mutex_);
+  const auto ticket = ++tickets_;
+  if (queue_.size() < limits::backend_plans_waiting_max) {
+    queue_.push_back({ticket, std::move(what)});
+  } else if (auto* before = std::get_if<refused>(&queue_.back().what)) {
+    before->last = ticket;
+  } else {
+    queue_.push_back({ticket, refused{ticket}});
+  }
+  arrived_.notify_one();
+  return ticket_id{ticket};
+}
+
+void cpu_backend::loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    const auto next = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    execute(next);
+    lock.lock();
+  }
+}
+
+void cpu_backend::execute(const entry& next) {
+  if (const auto* many = std::get_if<refused>(&next.what)) {
+    for (auto ticket = next.ticket; ticket <= many->last; ++ticket)
+      complete(ticket, failed(errc::queue_full, "too many plans are waiting"));
+    return;
+  }
+  const auto now = [this] { return options_.clock ? options_.clock() : std::chrono::nanoseconds{0}; };
+  const auto start = now();
+  step_result result;
+  try {
+    const auto* step = std::get_if<step_plan>(&next.what);
+    result = step != nullptr ? run(*step) : run(std::get<copy_plan>(next.what));
+  } catch (const std::exception& error) {  // the standard library ran out of memory
+    result = failed(errc::internal, error.what());
+  }
+  result.seconds = std::chrono::duration<double>(now() - start).count();
+  complete(next.ticket, std::move(result));
+}
+
+step_result cpu_backend::run(const copy_plan& plan) {
+  if (auto error = checker_.check(plan); !error.empty()) return failed(errc::internal, "invalid copy: " + error);
+  for (const auto& [from, to] : plan.blocks) kv_.copy(from, to);
+  return {};
+}
+
+step_result cpu_backend::run(const step_plan& plan) {
+  auto error = checker_.check(plan);
+  if (error.empty()) error = resolve(plan);
+  // Nothing of a failed step may be used, so a step that follows must not find its slots' older tokens either.
+  for (const auto& sample : plan.samples) {
+    if (sample.row < plan.rows.size() && plan.rows[sample.row].slot < options_.slots)
+      slot_tokens_[plan.rows[sample.row].slot] = nothing_sampled;
+  }
+  if (!error.empty()) return failed(errc::internal, "invalid step: " + error);
+  pass_->run(plan, tokens_, kv_);
+  step_result result;
+  sample_all(plan, result.sampled);
+  for (std::size_t i = 0; i < plan.samples.size(); ++i) slot_tokens_[plan.rows[plan.samples[i].row].slot] = result.sampled[i].token;
+  return result;
+}
+
+/// Fills `tokens_`: the plan's tokens with those that name slots replaced.
+std::string cpu_backend::resolve(const step_plan& plan) {
+  tokens_.assign(plan.tokens.begin(), plan.tokens.end());
+  for (auto& token : tokens_) {
+    if (token >= 0) continue;
+    const auto slot = slot_of(token);
+    if (slot >= options_.slots || slot_tokens_[slot] == nothing_sampled) return "slot " + std::to_string(slot) + " has sampled nothing";
+    token = slot_tokens_[slot];
+  }
+  return "";
+}
+
+void cpu_backend::sample_all(const step_plan& plan, std::vector<sampled_token>& sampled) {
+  sampled.resize(plan.samples.size());
+  std::vector<std::exception_ptr> errors(plan.samples.size());
+  pass_->threads().parallel_for(plan.samples.size(), [&](std::size_t i) {
+    try {
+      sample_one(plan, i, sampled[i]);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+}
+
+void cpu_backend::sample_one(const step_plan& plan, std::size_t index, sampled_token& into) {
+  const auto& request = plan.samples[index];
+  const auto& row = plan.rows[request.row];
+  const auto logits = pass_->logits(index);
+  if (request.mask_words != 0) apply_mask(logits, std::span(plan.masks).subspan(request.mask_begin, request.mask_words));
+  const auto history = std::span(plan.history).subspan(request.history_begin, std::size_t{request.history_prompt} + request.history_output);
+  into = sample(logits, request.params, std::uint64_t{row.position} + row.token_count, history.first(request.history_prompt),
+                history.subspan(request.history_prompt));
+}
+
+}  // namespace troupe::core

@@ -1,0 +1,81 @@
+// The backend that computes on processors: one thread of its own executes plans in order, the shared compute pool does the
+// arithmetic. Everything a step needs is allocated when the backend is made.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "engine/core/backend.hpp"
+#include "engine/core/cpu/forward.hpp"
+#include "engine/core/cpu/plan_check.hpp"
+
+namespace troupe::core {
+
+struct cpu_backend_options {
+  std::uint32_t block_count = 0;
+  std::uint32_t block_tokens = 32;
+  std::uint32_t slots = 16;
+  std::uint32_t tile_tokens = 128;                  ///< see forward_options
+  std::function<std::chrono::nanoseconds()> clock;  ///< for step_result::seconds, which stay 0 without; called on the backend's thread
+};
+
+class cpu_backend final : public backend {
+ public:
+  /// Fails with invalid_request (an option) or io_failed (no memory). `done` is called on the backend's own thread.
+  static expected<std::unique_ptr<cpu_backend>> create(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads,
+                                                       cpu_backend_options options, completion done);
+  ~cpu_backend() override;
+
+  [[nodiscard]] const backend_traits& traits() const noexcept override { return traits_; }
+  /// A plan that is invalid completes with errc::internal, one beyond limits::backend_plans_waiting_max with queue_full.
+  ticket_id submit(step_plan plan) override;
+  ticket_id submit(copy_plan plan) override;
+
+ private:
+  /// Refused plans leave only their tickets; neighbours share one entry, so the queue stays bounded whatever a caller does.
+  struct refused {
+    std::uint64_t last = 0;
+  };
+  using work = std::variant<step_plan, copy_plan, refused>;
+  struct entry {
+    std::uint64_t ticket = 0;
+    work what;
+  };
+
+  cpu_backend(const model_config& config, cpu_backend_options options, completion done, kv_pool kv, std::unique_ptr<forward_pass> pass);
+  ticket_id enqueue(work what);
+  void loop();
+  void execute(const entry& next);
+  void complete(std::uint64_t ticket, step_result result) { done_(ticket_id{ticket}, std::move(result)); }
+  step_result run(const step_plan& plan);
+  step_result run(const copy_plan& plan);
+  std::string resolve(const step_plan& plan);
+  void sample_all(const step_plan& plan, std::vector<sampled_token>& sampled);
+  void sample_one(const step_plan& plan, std::size_t index, sampled_token& into);
+
+  cpu_backend_options options_;
+  completion done_;
+  backend_traits traits_;
+  kv_pool kv_;
+  std::unique_ptr<forward_pass> pass_;
+  plan_checker checker_;
+  std::vector<token_id> tokens_;       ///< of the running step, resolved
+  std::vector<token_id> slot_tokens_;  ///< what each slot sampled last; -1: nothing usable
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<entry> queue_;
+  std::uint64_t tickets_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;  ///< last: it uses everything above
+};
+
+}  // namespace troupe::core
