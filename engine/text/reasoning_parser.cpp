@@ -1,0 +1,94 @@
+#include "engine/text/reasoning_parser.hpp"
+
+#include <utility>
+
+#include "engine/text/answer_pieces.hpp"
+
+namespace troupe::text {
+
+using kind = answer_piece::kind;
+
+reasoning_parser::reasoning_parser(bool begins_in_reasoning)
+    : where_(begins_in_reasoning ? place::reasoning_start : place::start), may_open_(true) {}
+
+void reasoning_parser::push(std::string_view text, std::vector<answer_piece>& pieces) {
+  held_ += text;
+  while (step(pieces, false)) {
+  }
+}
+
+void reasoning_parser::finish(std::vector<answer_piece>& pieces) {
+  while (step(pieces, true)) {
+  }
+}
+
+/// Decides as much as it can; true when the place changed and there may be more to decide.
+bool reasoning_parser::step(std::vector<answer_piece>& pieces, bool ended) {
+  switch (where_) {
+    case place::start:
+      return open(ended);
+    case place::reasoning_start:
+    case place::after_close:
+      return leave_newlines(ended);
+    case place::reasoning:
+      return close(pieces, ended);
+    case place::text:
+      break;
+  }
+  append_piece(pieces, kind::text, std::exchange(held_, {}));
+  return false;
+}
+
+bool reasoning_parser::open(bool ended) {
+  const auto begin = held_.find_first_not_of(" \t\r\n");
+  const auto rest = begin == std::string::npos ? std::string_view{} : std::string_view(held_).substr(begin);
+  if (!ended && rest.size() < think_open.size() && think_open.starts_with(rest)) return false;
+  may_open_ = false;
+  if (rest.starts_with(think_open)) {
+    held_.erase(0, begin + think_open.size());
+    where_ = place::reasoning_start;
+  } else {
+    where_ = place::text;
+  }
+  return true;
+}
+
+bool reasoning_parser::leave_newlines(bool ended) {
+  const auto begin = held_.find_first_not_of('\n');
+  const auto rest = begin == std::string::npos ? std::string_view{} : std::string_view(held_).substr(begin);
+  if (where_ == place::reasoning_start && may_open_) {
+    // The prompt opened the reasoning, and some models open it again.
+    if (!ended && rest.size() < think_open.size() && think_open.starts_with(rest)) return false;
+    may_open_ = false;
+    if (rest.starts_with(think_open)) {
+      held_.erase(0, begin + think_open.size());
+      return true;
+    }
+  }
+  if (rest.empty()) {
+    held_.clear();
+    return false;
+  }
+  held_.erase(0, begin);
+  where_ = where_ == place::after_close ? place::text : place::reasoning;
+  return true;
+}
+
+bool reasoning_parser::close(std::vector<answer_piece>& pieces, bool ended) {
+  const auto at = held_.find(think_close);
+  if (at != std::string::npos) {
+    const auto last = std::string_view(held_).substr(0, at).find_last_not_of('\n');
+    append_piece(pieces, kind::reasoning, std::string_view(held_).substr(0, last == std::string::npos ? 0 : last + 1));
+    held_.erase(0, at + think_close.size());
+    where_ = place::after_close;
+    return true;
+  }
+  // Newlines wait too: they may stand before the marker.
+  std::size_t kept = ended ? 0 : suffix_that_begins(held_, think_close);
+  while (!ended && kept < held_.size() && held_[held_.size() - 1 - kept] == '\n') ++kept;
+  append_piece(pieces, kind::reasoning, std::string_view(held_).substr(0, held_.size() - kept));
+  held_.erase(0, held_.size() - kept);
+  return false;
+}
+
+}  // namespace troupe::text
