@@ -1,3 +1,5 @@
+// The envelope of every message: its type's id and an aligned, bounded Cap'n Proto message. The bytes come from a peer or a file, at any
+// alignment.
 #include "messages/wire_codec.hpp"
 
 #include <kj/io.h>

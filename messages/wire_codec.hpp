@@ -1,5 +1,5 @@
 // How a message struct becomes Cap'n Proto bytes and back. Each type has one table of (schema field, member) pairs that serves both
-// directions; a member that its table forgets does not compile. Internal to wire*.cpp.
+// directions; a member that its table forgets does not compile (messages/wire_table.hpp). Internal to wire*.cpp.
 //
 // Bytes: one little-endian word, the Cap'n Proto id of the root struct, then a flat array message. The id keeps the bytes of one
 // type from being read as another, which Cap'n Proto alone would allow.
@@ -100,23 +100,6 @@ void get(From from, T& value) {
   }
 }
 
-/// Converts to any member: counts how many an aggregate takes.
-template <class Parent>
-struct any_member {
-  template <class T>
-  requires(!std::is_same_v<std::remove_cvref_t<T>, Parent>) operator T() const;
-};
-
-template <class T, class... Members>
-consteval std::size_t field_count() {
-  if constexpr (!std::is_aggregate_v<T>)
-    return 0;
-  else if constexpr (requires { T{Members{}..., any_member<T>{}}; })
-    return field_count<T, Members..., any_member<T>>();
-  else
-    return sizeof...(Members);
-}
-
 /// The bytes of a finished message under the id of its root struct.
 std::vector<std::byte> seal(std::uint64_t root, capnp::MessageBuilder& message);
 /// An aligned copy of the message in `bytes`; empty unless they begin with `root` and have a possible length.
@@ -152,34 +135,3 @@ bool unpack(std::span<const std::byte> bytes, T& value) {
 }
 
 }  // namespace troupe::wire
-
-// The macros below are used in namespace troupe::wire, TROUPE_WIRE_MESSAGE in namespace troupe.
-#define TROUPE_WIRE_PUT(Field, member)                                                \
-  put(                                                                                \
-      to, value.member, [](auto& builder, auto field) { builder.set##Field(field); }, \
-      [](auto& builder, auto... count) { return builder.init##Field(count...); });
-#define TROUPE_WIRE_GET(Field, member) get(from.get##Field(), value.member);
-#define TROUPE_WIRE_ONE(Field, member) +1
-
-/// Where the schema is flatter than the struct, so that the members cannot be counted.
-#define TROUPE_WIRE_FLAT(type, Schema, FIELDS)                                                                   \
-  template <>                                                                                                    \
-  struct layout<type> {                                                                                          \
-    using root = schema::Schema;                                                                                 \
-    static void encode([[maybe_unused]] auto to, [[maybe_unused]] const type& value) { FIELDS(TROUPE_WIRE_PUT) } \
-    static void decode([[maybe_unused]] auto from, [[maybe_unused]] type& value) { FIELDS(TROUPE_WIRE_GET) }     \
-  };
-
-#define TROUPE_WIRE(type, Schema, FIELDS)                                                                 \
-  static_assert(field_count<type>() == 0 FIELDS(TROUPE_WIRE_ONE), "the table misses a member of " #type); \
-  TROUPE_WIRE_FLAT(type, Schema, FIELDS)
-
-/// `last` and `Last` name the same last enumerator on both sides.
-#define TROUPE_WIRE_ENUM(type, last, Last)                                                 \
-  template <>                                                                              \
-  inline constexpr std::uint16_t enum_last<type> = static_cast<std::uint16_t>(type::last); \
-  static_assert(enum_last<type> == static_cast<std::uint16_t>(schema::Last), "schema and enum " #type " differ");
-
-#define TROUPE_WIRE_MESSAGE(type)                                                 \
-  std::vector<std::byte> to_wire(const type& value) { return wire::pack(value); } \
-  bool from_wire(std::span<const std::byte> bytes, type& value) { return wire::unpack(bytes, value); }

@@ -4,7 +4,7 @@
 #include "engine/core/block_hash.hpp"
 #include "engine/core/sampling.hpp"
 #include "messages/base/errc.hpp"
-#include "messages/wire_codec.hpp"
+#include "messages/wire_table.hpp"
 
 namespace troupe::wire {
 
@@ -22,9 +22,10 @@ TROUPE_WIRE(core::token_logprob, TokenLogprob, TOKEN_LOGPROB_FIELDS)
 #define SAMPLED_TOKEN_FIELDS(F) F(Token, token) F(Logprob, logprob) F(Top, top)
 TROUPE_WIRE(core::sampled_token, SampledToken, SAMPLED_TOKEN_FIELDS)
 
-#define SAMPLING_PARAMS_FIELDS(F)                                                                                            \
-  F(Temperature, temperature)                                                                                                \
-  F(TopK, top_k) F(TopP, top_p) F(MinP, min_p) F(RepetitionPenalty, repetition_penalty) F(PresencePenalty, presence_penalty) \
+#define SAMPLING_PARAMS_FIELDS(F)                                                                             \
+  F(Temperature, temperature)                                                                                 \
+  F(TopK, top_k)                                                                                              \
+  F(TopP, top_p) F(MinP, min_p) F(RepetitionPenalty, repetition_penalty) F(PresencePenalty, presence_penalty) \
       F(FrequencyPenalty, frequency_penalty) F(Seed, seed) F(Logprobs, logprobs)
 TROUPE_WIRE(core::sampling_params, SamplingParams, SAMPLING_PARAMS_FIELDS)
 

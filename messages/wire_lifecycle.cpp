@@ -24,11 +24,12 @@ TROUPE_WIRE(session_verb, SessionVerb, SESSION_VERB_FIELDS)
 #define VERB_ANSWER_FIELDS(F) F(Id, id) F(Outcome, outcome) F(Detail, detail) F(BlocksFreed, blocks_freed)
 TROUPE_WIRE(verb_answer, VerbAnswer, VERB_ANSWER_FIELDS)
 
-#define SESSION_INFO_FIELDS(F)                                                                                                      \
-  F(Id, id)                                                                                                                         \
-  F(Parent, parent) F(Model, model) F(State, state) F(Incarnation, incarnation) F(Turns, turns) F(Children, children)               \
-      F(PromptTokens, prompt_tokens) F(CachedTokens, cached_tokens) F(OutputTokens, output_tokens) F(ContextTokens, context_tokens) \
-          F(CreatedMs, created_ms) F(UsedMs, used_ms) F(PausedOn, paused_on)
+#define SESSION_INFO_FIELDS(F)                                                                                                     \
+  F(Id, id)                                                                                                                        \
+  F(Parent, parent)                                                                                                                \
+  F(Model, model) F(State, state) F(Incarnation, incarnation) F(Turns, turns) F(Children, children) F(PromptTokens, prompt_tokens) \
+      F(CachedTokens, cached_tokens) F(OutputTokens, output_tokens) F(ContextTokens, context_tokens) F(CreatedMs, created_ms)      \
+          F(UsedMs, used_ms) F(PausedOn, paused_on)
 TROUPE_WIRE(session_info, SessionInfo, SESSION_INFO_FIELDS)
 
 #define SESSION_LISTING_FIELDS(F) F(Sessions, sessions)

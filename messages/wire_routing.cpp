@@ -7,11 +7,11 @@ namespace troupe::wire {
 
 TROUPE_WIRE_ENUM(core::block_event::kind, removed, BlockEventKind::REMOVED)
 
-#define ROUTE_REQUEST_FIELDS(F)                                                                                                   \
-  F(Id, id)                                                                                                                       \
-  F(Model, model) F(Chain, chain) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Priority, priority)             \
-      F(TimeoutMs, timeout_ms) F(HasLastWorker, has_last_worker) F(HasParentWorker, has_parent_worker) F(LastWorker, last_worker) \
-          F(ParentWorker, parent_worker)
+#define ROUTE_REQUEST_FIELDS(F)                                                                                                \
+  F(Id, id)                                                                                                                    \
+  F(Model, model)                                                                                                              \
+  F(Chain, chain) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Priority, priority) F(TimeoutMs, timeout_ms) \
+      F(HasLastWorker, has_last_worker) F(HasParentWorker, has_parent_worker) F(LastWorker, last_worker) F(ParentWorker, parent_worker)
 TROUPE_WIRE(route_request, RouteRequest, ROUTE_REQUEST_FIELDS)
 
 #define ROUTE_GRANT_FIELDS(F) F(Id, id) F(Worker, worker) F(MatchedBlocks, matched_blocks) F(Waited, waited)
@@ -37,9 +37,10 @@ TROUPE_WIRE(block_events, BlockEvents, BLOCK_EVENTS_FIELDS)
 #define SNAPSHOT_REQUEST_FIELDS(F) F(Worker, worker)
 TROUPE_WIRE(snapshot_request, SnapshotRequest, SNAPSHOT_REQUEST_FIELDS)
 
-#define LOAD_REPORT_FIELDS(F)                                                                                             \
-  F(Worker, worker)                                                                                                       \
-  F(Epoch, epoch) F(Running, running) F(Waiting, waiting) F(FreeBlocks, free_blocks) F(EvictableBlocks, evictable_blocks) \
+#define LOAD_REPORT_FIELDS(F)                                                                             \
+  F(Worker, worker)                                                                                       \
+  F(Epoch, epoch)                                                                                         \
+  F(Running, running) F(Waiting, waiting) F(FreeBlocks, free_blocks) F(EvictableBlocks, evictable_blocks) \
       F(PrefillTokensWaiting, prefill_tokens_waiting) F(PrefillTokensPerS, prefill_tokens_per_s) F(DecodeTokensPerS, decode_tokens_per_s)
 TROUPE_WIRE(load_report, LoadReport, LOAD_REPORT_FIELDS)
 

@@ -7,16 +7,18 @@ namespace troupe::wire {
 
 TROUPE_WIRE_ENUM(core::finish_reason, failed, FinishReason::FAILED)
 
-#define ADMIT_REQUEST_FIELDS(F)                                                                                            \
-  F(Id, id)                                                                                                                \
-  F(Tokens, tokens) F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Sampling, sampling) \
-      F(TokensMax, tokens_max) F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(TimeoutMs, timeout_ms)
+#define ADMIT_REQUEST_FIELDS(F)                                                                                                   \
+  F(Id, id)                                                                                                                       \
+  F(Tokens, tokens)                                                                                                               \
+  F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Sampling, sampling) F(TokensMax, tokens_max) \
+      F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(TimeoutMs, timeout_ms)
 TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
 
-#define SEQUENCE_PROGRESS_FIELDS(F)                                                                                              \
-  F(Id, id)                                                                                                                      \
-  F(Started, started) F(PromptTokens, prompt_tokens) F(CachedTokens, cached_tokens) F(FirstIndex, first_index) F(Tokens, tokens) \
-      F(Ended, ended) F(Reason, reason) F(Error, error)
+#define SEQUENCE_PROGRESS_FIELDS(F)                                                                                          \
+  F(Id, id)                                                                                                                  \
+  F(Started, started)                                                                                                        \
+  F(PromptTokens, prompt_tokens) F(CachedTokens, cached_tokens) F(FirstIndex, first_index) F(Tokens, tokens) F(Ended, ended) \
+      F(Reason, reason) F(Error, error)
 TROUPE_WIRE(sequence_progress, SequenceProgress, SEQUENCE_PROGRESS_FIELDS)
 
 #define SEQUENCE_CANCEL_FIELDS(F) F(Id, id)

@@ -15,13 +15,18 @@ namespace troupe::store {
 class journal {
  public:
   using reader = std::function<void(std::span<const std::byte>)>;
-  /// Opens or creates `file`, hands every intact record to `read` in order, cuts a torn tail. Failures: io_failed, corrupt_data (not a journal).
+  /// Opens or creates `file`, hands every intact record to `read` in order, cuts a torn tail. Failures: io_failed (also: the
+  /// file is open elsewhere, it is locked while this lives), corrupt_data (not a journal).
   static expected<std::unique_ptr<journal>> open(const std::filesystem::path& file, const reader& read);
   ~journal();
+  journal(const journal&) = delete;
+  journal& operator=(const journal&) = delete;
 
-  /// Appends one record of at most limits::journal_record_bytes_max. Failures: io_failed (disk full: nothing partial stays).
+  /// Appends one record of at most limits::journal_record_bytes_max. Failures: io_failed (disk full: nothing partial stays),
+  /// invalid_request (too long).
   expected<std::uint64_t> append(std::span<const std::byte> record);  ///< the file's length after it
-  /// Replaces the whole content by `records`, atomically (a new file, renamed over).
+  /// Replaces the whole content by `records`, atomically (a new file, renamed over). A failure leaves the old content, unless only the
+  /// folder could not be synced.
   expected<std::uint64_t> rewrite(const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& records);
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::uint64_t bytes_cut() const noexcept { return bytes_cut_; }  ///< torn tail found at opening
