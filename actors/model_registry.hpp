@@ -23,7 +23,4 @@ class model_registry {
   std::vector<model_pointer> models_;
 };
 
-/// Whether `pattern` matches the whole of `text`: * is any run of characters, ? is one.
-bool matches_pattern(std::string_view pattern, std::string_view text) noexcept;
-
 }  // namespace troupe::actors

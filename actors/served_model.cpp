@@ -85,12 +85,13 @@ std::string read_template(const json& tokenizer) {
   return {};
 }
 
-void read_answer_format(served_model& model) {
+void read_answer_format(served_model& model, const served_model_options& options) {
   const auto& source = model.chat_template;
   const auto has = [&](std::string_view marker) { return source.find(marker) != std::string::npos; };
-  if (has("<tool_call>") && !has("<function=") && !has("<arg_key>")) model.tool_format = "hermes";
+  const bool hermes = has("<tool_call>") && !has("<function=") && !has("<arg_key>");
+  if (options.tool_format == "hermes" || (options.tool_format == "auto" && hermes)) model.tool_format = "hermes";
   model.parse_reasoning = has("</think>");
-  model.merge_same_role = has("alternate");  // Mistral and Gemma raise: "Conversation roles must alternate ..."
+  model.merge_same_role = options.merge_same_role || has("alternate");  // Mistral and Gemma raise: "Conversation roles must alternate ..."
 }
 
 }  // namespace
@@ -115,7 +116,9 @@ expected<std::shared_ptr<const served_model>> load_served_model(const std::files
   model->defaults = read_defaults(*config, *generation);
   model->special_texts = read_special_texts(*tokenizer);
   model->chat_template = read_template(*tokenizer);
-  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) {
+  const auto own_file = folder / "chat_template.jinja";
+  const auto& file = options.chat_template.empty() ? own_file : options.chat_template;
+  if (!options.chat_template.empty() || std::filesystem::exists(file)) {
     auto source = read_text(file);
     if (!source) return source.error();
     model->chat_template = *source;
@@ -126,7 +129,7 @@ expected<std::shared_ptr<const served_model>> load_served_model(const std::files
   model->context_tokens_max = options.context_tokens_max != 0 ? options.context_tokens_max : own_limit;
   if (model->context_tokens_max == 0)
     return failure{errc::corrupt_data, (folder / "config.json").string() + " lacks max_position_embeddings", {}};
-  read_answer_format(*model);
+  read_answer_format(*model, options);
   return std::shared_ptr<const served_model>{std::move(model)};
 }
 

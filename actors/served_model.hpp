@@ -48,6 +48,9 @@ struct served_model_options {
   std::uint64_t secret = 0, fingerprint = 0;
   std::uint32_t block_tokens = 32;
   std::uint32_t context_tokens_max = 0;             ///< 0: config.json's
+  std::filesystem::path chat_template;              ///< empty: the folder's
+  std::string tool_format = "auto";                 ///< auto, hermes, none
+  bool merge_same_role = false;                     ///< also where the template does not insist
 };
 
 /// Reads a Hugging Face model folder: tokenizer.json, config.json, and where present tokenizer_config.json, generation_config.json and

@@ -9,6 +9,7 @@
 
 #include "actors/model_registry.hpp"
 #include "actors/session_messages.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::actors {
 
@@ -19,6 +20,7 @@ struct session_setup {
   std::shared_ptr<const model_registry> models;
   std::string tenant = "default";
   std::chrono::milliseconds idle_ttl{3'600'000};
+  std::size_t turns_max = limits::turns_per_session_max;
   std::int64_t unix_offset_ms = 0;  ///< Unix time minus the actor clock
   std::optional<worker_id> parent_worker;
 };

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <caf/actor_system.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/actor_defaults.hpp"
@@ -37,8 +38,15 @@ void forget(session_directory_pointer self, const session_id& id) {
 void ensure_actor(session_directory_pointer self, session_entry& entry) {
   auto& state = self->state;
   if (entry.handle) return;
-  session_setup setup{entry.info, caf::actor_cast<session_home_actor>(self), state.setup.services, state.setup.models,
-                      state.setup.tenant, state.setup.idle_ttl,             state.setup.unix_offset_ms, {}};
+  session_setup setup;
+  setup.info = entry.info;
+  setup.home = caf::actor_cast<session_home_actor>(self);
+  setup.services = state.setup.services;
+  setup.models = state.setup.models;
+  setup.tenant = state.setup.tenant;
+  setup.idle_ttl = state.setup.idle_ttl;
+  setup.turns_max = state.setup.turns_per_session_max;
+  setup.unix_offset_ms = state.setup.unix_offset_ms;
   if (auto* parent = state.table.find(entry.info.parent)) setup.parent_worker = parent->worker;
   const auto handle = spawn_session(self->system(), std::move(setup));
   self->monitor(caf::actor_cast<caf::actor>(handle));
@@ -54,8 +62,9 @@ void ensure_actor(session_directory_pointer self, session_entry& entry) {
 /// Longest unused sessions make room: a server that runs for months meets more sessions than it can remember.
 void make_room(session_directory_pointer self) {
   auto& table = self->state.table;
-  if (table.alive() < limits::sessions_max) return;
-  for (const auto& id : table.oldest_dormant(limits::sessions_max / 8)) {
+  const auto sessions_max = self->state.setup.sessions_max;
+  if (table.alive() < sessions_max) return;
+  for (const auto& id : table.oldest_dormant(std::max<std::size_t>(sessions_max / 8, 1))) {
     auto* entry = table.find(id);
     if (entry->handle) self->anon_send(entry->handle, session_verb{id, {}, verb_kind::die, 0, {}});
     forget(self, id);
@@ -85,7 +94,7 @@ expected<session_entry*> ensure_alive(session_directory_pointer self, const sess
   if (!model) return failure{errc::model_not_found, "the model " + spawn.model.value + " is not served here", "model"};
   spawn.model = model->id;
   make_room(self);
-  if (state.table.alive() >= limits::sessions_max) return failure{errc::queue_full, "too many sessions", {}};
+  if (state.table.alive() >= state.setup.sessions_max) return failure{errc::queue_full, "too many sessions", {}};
   if (!spawn.parent.value.empty()) {
     if (state.table.child_count(spawn.parent) >= limits::children_per_session_max)
       return failure{errc::queue_full, "the parent session has too many children", {}};
@@ -263,9 +272,15 @@ session_directory_local_actor::behavior_type session_directory(session_directory
       [self](const directory_tick&) { take_tick(self); },
       [self](const directory_counts_request&) {
         const auto& table = self->state.table;
-        return directory_counts{static_cast<std::uint32_t>(table.alive()), table.turns_running()};
+        directory_counts counts{{}, table.turns_running()};
+        table.each([&](const session_info& info) { ++counts.sessions[info.state]; });
+        return counts;
       },
   };
+}
+
+session_directory_local_actor spawn_session_directory(caf::actor_system& system, session_directory_setup setup) {
+  return system.spawn(session_directory, std::move(setup));
 }
 
 }  // namespace troupe::actors

@@ -18,6 +18,8 @@ struct session_directory_setup {
   std::filesystem::path journal;  ///< empty: nothing is remembered over a restart
   std::string tenant = "default";
   std::chrono::milliseconds idle_ttl{3'600'000};
+  std::size_t sessions_max = limits::sessions_max;
+  std::size_t turns_per_session_max = limits::turns_per_session_max;
   std::int64_t unix_offset_ms = 0;
 };
 
@@ -40,5 +42,6 @@ struct session_directory_state {
 using session_directory_pointer = session_directory_local_actor::stateful_pointer<session_directory_state>;
 /// Ends with the journal's failure when it cannot be opened.
 session_directory_local_actor::behavior_type session_directory(session_directory_pointer self, session_directory_setup setup);
+session_directory_local_actor spawn_session_directory(caf::actor_system& system, session_directory_setup setup);
 
 }  // namespace troupe::actors

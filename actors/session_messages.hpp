@@ -4,6 +4,7 @@
 
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/typed_actor.hpp>
+#include <map>
 
 #include "messages/interfaces.hpp"
 
@@ -32,7 +33,10 @@ struct session_activity {
 };
 
 struct directory_counts_request {};
-struct directory_counts { std::uint32_t sessions = 0, turns_running = 0; };
+struct directory_counts {
+  std::map<session_state, std::uint64_t> sessions;  ///< the dead that are remembered included
+  std::uint32_t turns_running = 0;
+};
 
 /// A session as its own process knows it.
 using session_local_actor =

@@ -72,6 +72,8 @@ inline constexpr std::size_t trace_line_bytes_max = 1 << 20;    ///< a longer re
 // supervision
 inline constexpr std::size_t restarts_max = 8;                  ///< within restart_window; then the node gives up and exits non-zero
 inline constexpr auto restart_window = 60s;
+inline constexpr auto status_wait = 2s;                         ///< whoever has not answered is left out of the node's status
+inline constexpr auto child_end_wait = 5s;                      ///< for a node's actors to end after a drain
 
 // files
 inline constexpr std::size_t tokenizer_file_bytes_max = 256 << 20;   ///< io_failed; the largest in use has 40 MB
