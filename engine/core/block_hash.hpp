@@ -20,8 +20,8 @@ struct block_identity {
 
 /// What must agree before two sequences may share a block.
 struct hash_scope {
-  std::uint64_t secret = 0;        ///< of the key file
-  std::uint64_t fingerprint = 0;   ///< of the model: config, weight headers, sampled content
+  std::uint64_t secret = 0;       ///< of the key file
+  std::uint64_t fingerprint = 0;  ///< of the model: config, weight headers, sampled content
   std::string_view adapter;
   std::string_view tenant;
   std::string_view cache_salt;
@@ -36,7 +36,8 @@ class block_hasher {
 
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
 
-  /// The parent of every first block: depends on the scope only.
+  /// The parent of every first block: depends on the scope only. Its `low` is 0 and no block's is: that is how the pool and the
+  /// prefix index (parent 0) tell that a block starts a sequence.
   [[nodiscard]] block_hash root() const noexcept { return root_; }
   [[nodiscard]] std::uint32_t block_tokens() const noexcept { return block_tokens_; }
   /// `tokens` holds exactly block_tokens entries.

@@ -5,8 +5,9 @@
 //   free      no content; on the free list
 //   private   leased by one sequence, content not yet complete (no hash)
 //   cached    complete and published under its hash; leased by 0..n sequences; with 0 leases it can be evicted
-// A cached block's parent is cached too ("monotone"): eviction takes leaves only, in an intrusive list whose order is
-// the order of eviction.
+// A cached block's parent is cached too ("monotone"). A cached block is idle when neither it nor a block below it is leased; the
+// idle ones form an intrusive list in the order of their last use, children before parents: its head is always a leaf, and the
+// order of the list is the order of eviction.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +48,8 @@ class block_pool {
 
   /// Leases the longest cached prefix of `chain` for one sequence and appends its blocks to `table`. Each block's parent
   /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
-  std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens,
-                               owner_id owner, std::vector<block_index>& table);
+  std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens, owner_id owner,
+                               std::vector<block_index>& table);
   /// Leases `count` private blocks, evicting leaves if needed. All or nothing.
   bool acquire_private(std::uint32_t count, std::vector<block_index>& table);
   /// How many private blocks could be leased now, by taking free blocks and evicting.
@@ -56,12 +57,16 @@ class block_pool {
 
   /// Publishes a complete private block. If an equal block is cached already, the caller's lease moves to that one and its
   /// own block becomes free: the returned index replaces it in the table (the contents are bit-equal by batch invariance).
-  /// `may_swap = false` keeps the caller's block private instead (a ticket in flight still names it).
-  struct publish_options { bool may_swap = true; };
-  block_index publish(block_index block, const block_identity& identity, block_hash parent,
-                      std::span<const token_id> tokens, owner_id owner, publish_options options);
+  /// `may_swap = false` keeps the caller's block private instead (a ticket in flight still names it). It also stays private when
+  /// its parent is not cached (any more). A block that is cached already is returned as it is.
+  struct publish_options {
+    bool may_swap = true;
+  };
+  block_index publish(block_index block, const block_identity& identity, block_hash parent, std::span<const token_id> tokens,
+                      owner_id owner, publish_options options);
 
   /// Ends one lease. A private block becomes free, a cached one stays until it is evicted or its last owner dies.
+  /// A sequence releases its table from the end, so that deeper blocks are evicted first. Throws when there is no lease.
   void release(block_index block);
 
   /// Ends all ownership of `owner`. Blocks that nobody else owns and nobody leases become free at once, leaves first; leased
@@ -69,10 +74,13 @@ class block_pool {
   std::uint32_t release_owner(owner_id owner);
 
   [[nodiscard]] bool is_cached(const block_hash& hash) const;
+  [[nodiscard]] std::uint32_t leases(block_index block) const noexcept;
+  [[nodiscard]] std::uint32_t block_count() const noexcept;
+  [[nodiscard]] std::uint32_t block_tokens() const noexcept;
   [[nodiscard]] block_pool_counts counts() const noexcept;
   /// Every cached block, parents before children: what a new router shard asks for.
   [[nodiscard]] std::vector<block_event> snapshot() const;
-  /// Events since the last call.
+  /// Events since the last call. Call it after each operation or step: what nobody takes accumulates.
   std::vector<block_event> take_events();
 
   /// Verifies every invariant above; the text of the first violation, or nothing. O(blocks); tests call it after each operation.

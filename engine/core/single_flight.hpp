@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <queue>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -25,9 +26,28 @@ class single_flight {
   [[nodiscard]] std::size_t size() const noexcept { return claims_.size(); }
 
  private:
-  struct claim_entry { request_id turn; instant deadline; };
+  struct claim_entry {
+    request_id turn;
+    instant deadline;
+  };
+  struct lease {
+    instant deadline{0};
+    std::vector<std::uint64_t> blocks;  ///< all that were claimed
+    std::size_t open = 0;               ///< of them, those still in claims_
+  };
+  struct expiry {
+    instant deadline;
+    request_id turn;
+    bool operator<(const expiry& other) const { return deadline > other.deadline; }  // the earliest is the queue's top
+  };
+
+  [[nodiscard]] bool is_mine(std::uint64_t id, request_id turn) const;
+  void drop(std::uint64_t id);
+  void expire(instant now);
+
   std::unordered_map<std::uint64_t, claim_entry> claims_;
-  std::unordered_map<request_id, std::vector<std::uint64_t>> turns_;
+  std::unordered_map<request_id, lease> turns_;
+  std::priority_queue<expiry> deadlines_;  ///< of leases given out; late entries of ended ones fall out as time passes
 };
 
 }  // namespace troupe::core

@@ -1,0 +1,64 @@
+// The records behind block_pool, shared by its two source files and nobody else.
+//
+// uses = leases of the block + children in use. It drops to zero only after every block below has dropped to zero, so appending to
+// the idle list at that moment keeps children before parents, in whatever order a caller ends its leases.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "engine/core/block_owners.hpp"
+#include "engine/core/block_pool.hpp"
+#include "engine/core/flat_table.hpp"
+
+namespace troupe::core {
+
+enum class block_state : std::uint8_t { free, leased_private, cached };
+
+struct block_record {
+  block_identity identity;
+  block_hash parent_hash;
+  block_index parent = no_block;  ///< no_block: starts a sequence
+  block_index previous = no_block, next = no_block;
+  std::uint32_t leases = 0, uses = 0, children = 0, depth = 0;
+  block_state state = block_state::free;
+};
+
+struct block_pool::state {
+  explicit state(const block_pool_options& chosen);
+
+  std::span<token_id> tokens_of(block_index block) {
+    return {tokens.data() + std::size_t{block} * options.block_tokens, options.block_tokens};
+  }
+  [[nodiscard]] block_index find(const block_hash& hash) const {
+    return by_hash.find_if(hash.low, [&](block_index at) { return records[at].identity.hash == hash; });
+  }
+  /// The block of `hash` if parent and tokens agree; a disagreement is counted.
+  block_index find_verified(const block_hash& hash, const block_hash& parent, std::span<const token_id> content);
+
+  void lease(block_index block);
+  void begin_use(block_index block);
+  void end_use(block_index block);
+  void push_idle(block_index block);
+  void unlink_idle(block_index block);
+  /// A cached leaf, not in use and not in the idle list, becomes free.
+  void uncache(block_index block);
+  /// Makes `owner` an owner of the block and of all before it.
+  void own(owner_id owner, block_index block);
+  block_index take_block();
+  void store(block_index block, const block_identity& identity, const block_hash& parent, block_index parent_block,
+             std::span<const token_id> content);
+
+  block_pool_options options;
+  std::vector<block_record> records;
+  std::vector<token_id> tokens;
+  std::vector<block_index> free_blocks;  ///< the last one is taken first
+  flat_table by_hash;
+  block_owners owners;
+  block_index idle_first = no_block, idle_last = no_block;  ///< first: the next to be evicted
+  std::uint32_t idle = 0, leased = 0, cached = 0;
+  std::uint64_t stored = 0, evicted = 0, freed_by_death = 0, hash_mismatches = 0;
+  std::vector<block_event> events;
+};
+
+}  // namespace troupe::core

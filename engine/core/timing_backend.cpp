@@ -1,0 +1,115 @@
+#include "engine/core/timing_backend.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+namespace troupe::core {
+
+token_source hashed_tokens(std::uint32_t vocabulary, std::uint32_t first) {
+  if (first >= vocabulary) throw std::invalid_argument("no token is left to hash into");
+  return [=](std::uint64_t seed, std::uint64_t position) {
+    std::uint64_t mixed = seed * 0x9E3779B97F4A7C15ULL ^ (position + 1) * 0xD6E8FEB86659FD93ULL;
+    mixed = (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93ULL;
+    mixed ^= mixed >> 32;
+    return static_cast<token_id>(first + mixed % (vocabulary - first));
+  };
+}
+
+token_source scripted_tokens(std::vector<token_id> script) {
+  if (script.empty()) throw std::invalid_argument("an empty script names no token");
+  return [script = std::move(script)](std::uint64_t, std::uint64_t position) { return script[position % script.size()]; };
+}
+
+/// Shared with the actions that the timer still holds: an action that fires after the backend has gone finds nothing in flight.
+struct timing_backend::state {
+  state(timing_backend_options chosen, timer& time, completion when_done)
+      : options(std::move(chosen)), clock(time), done(std::move(when_done)) {}
+
+  struct pending {
+    ticket_id ticket;
+    step_result result;
+  };
+
+  ticket_id begin(const std::shared_ptr<state>& self, step_result result);
+  void finish_first();
+
+  timing_backend_options options;
+  timer& clock;
+  completion done;
+  std::mutex mutex;
+  std::deque<pending> in_flight;  ///< in the order of submission, which is the order of their ends
+  instant busy_until{0};
+  std::uint64_t tickets = 0;
+  bool closed = false;  ///< the destructor has taken over what was in flight
+};
+
+ticket_id timing_backend::state::begin(const std::shared_ptr<state>& self, step_result result) {
+  instant end;
+  ticket_id ticket;
+  {
+    const std::lock_guard lock(mutex);
+    const auto lasting = std::chrono::duration_cast<instant>(std::chrono::duration<double>(result.seconds));
+    end = busy_until = std::max(busy_until, clock.now()) + lasting;
+    ticket = {++tickets};
+    in_flight.push_back({ticket, std::move(result)});
+  }
+  clock.call_at(end, [self] { self->finish_first(); });
+  return ticket;
+}
+
+/// Which action fires first does not matter: each ends the oldest step, and they are as many as steps.
+void timing_backend::state::finish_first() {
+  pending first;
+  {
+    const std::lock_guard lock(mutex);
+    if (closed || in_flight.empty()) return;
+    first = std::move(in_flight.front());
+    in_flight.pop_front();
+  }
+  done(first.ticket, std::move(first.result));  // outside the lock: a completion may submit
+}
+
+timing_backend::timing_backend(timing_backend_options options, timer& clock, completion done)
+    : state_(std::make_shared<state>(std::move(options), clock, std::move(done))) {
+  if (!state_->options.tokens) state_->options.tokens = hashed_tokens(state_->options.traits.vocabulary);
+}
+
+timing_backend::~timing_backend() {
+  std::deque<state::pending> left;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->closed = true;
+    left.swap(state_->in_flight);
+  }
+  for (auto& each : left) state_->done(each.ticket, std::move(each.result));
+}
+
+const backend_traits& timing_backend::traits() const noexcept { return state_->options.traits; }
+
+ticket_id timing_backend::submit(step_plan plan) {
+  const timing_rates& rates = state_->options.rates;
+  step_result result;
+  result.seconds = rates.step_base_s;
+  for (const plan_row& row : plan.rows) {
+    result.seconds += row.token_count == 1 ? rates.decode_row_s : row.token_count * rates.prefill_token_s;
+  }
+  result.sampled.reserve(plan.samples.size());
+  for (const sample_request& sample : plan.samples) {
+    const plan_row& row = plan.rows[sample.row];
+    sampled_token& drawn = result.sampled.emplace_back();
+    drawn.token = state_->options.tokens(sample.params.seed, row.position + row.token_count);
+    if (sample.params.logprobs > 0) drawn.top.push_back({drawn.token, 0});  // a script is certain: probability 1
+  }
+  return state_->begin(state_, std::move(result));
+}
+
+ticket_id timing_backend::submit(copy_plan plan) {
+  step_result result;
+  result.seconds = state_->options.rates.copied_block_s * static_cast<double>(plan.blocks.size());
+  return state_->begin(state_, std::move(result));
+}
+
+}  // namespace troupe::core
