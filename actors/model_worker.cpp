@@ -45,16 +45,6 @@ bool holds_unknown_token(const std::vector<token_id>& tokens, std::uint32_t voca
   });
 }
 
-std::optional<failure> refusal_of(const admit_request& request, std::uint32_t block_tokens, std::uint32_t vocabulary) {
-  if (request.continued >= request.tokens.size())
-    return failure{errc::invalid_request, "a sequence needs at least one prompt token", "tokens"};
-  if (request.tokens_max == 0) return failure{errc::invalid_request, "at least one token must be asked for", "tokens_max"};
-  if (request.chain.size() > request.tokens.size() / block_tokens)
-    return failure{errc::invalid_request, "the chain names more blocks than the tokens fill", "chain"};
-  if (holds_unknown_token(request.tokens, vocabulary)) return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
-  return std::nullopt;
-}
-
 }  // namespace
 
 expected<std::unique_ptr<model_worker>> model_worker::make(model_worker_options options, std::unique_ptr<core::backend> backend) {
@@ -67,11 +57,8 @@ model_worker::model_worker(model_worker_options options, std::unique_ptr<core::b
     : options_{std::move(options)}, pool_{options_.pool}, scheduler_{options_.scheduler, pool_}, backend_{std::move(backend)} {}
 
 expected<request_id> model_worker::admit(const admit_request& request, instant now) {
-  if (auto refusal = refusal_of(request, options_.pool.block_tokens, backend_->traits().vocabulary)) return *refusal;
-  if (request.continued >= request.tokens_max) {  // Its last worker died between the last token and the end.
-    events_.push_back(core::sequence_ended{request.id, core::finish_reason::length, {errc::none, {}, {}}});
-    return request.id;
-  }
+  if (holds_unknown_token(request.tokens, backend_->traits().vocabulary))
+    return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
   const core::block_hasher hasher{request.scope_seed, options_.pool.block_tokens};
   if (auto admitted = scheduler_.admit(spec_of(request, hasher, now)); !admitted) return admitted.error();
   return request.id;

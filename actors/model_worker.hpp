@@ -30,8 +30,8 @@ class model_worker {
   /// Fails with invalid_request when the pool does not fit the backend.
   static expected<std::unique_ptr<model_worker>> make(model_worker_options options, std::unique_ptr<core::backend> backend);
 
-  /// Failures: queue_full, context_length_exceeded, prompt_exceeds_capacity, invalid_request. A chain may
-  /// be shorter than the tokens fill: the rest is hashed here.
+  /// Failures: those of core::scheduler::admit, and invalid_request for a token outside the vocabulary. A chain may be shorter than
+  /// the tokens fill: the rest is hashed here.
   expected<request_id> admit(const admit_request& request, core::instant now);
   void cancel(request_id id);
   owner_released release(owner_id owner);

@@ -15,21 +15,21 @@ namespace troupe::core {
 /// One worker as the shard sees it now.
 struct route_candidate {
   worker_id worker;
-  std::uint32_t matched_blocks = 0;          ///< leading blocks usable without compute
+  std::uint32_t matched_blocks = 0;  ///< leading blocks usable without compute
   std::uint32_t running = 0, waiting = 0;
   std::uint64_t prefill_tokens_waiting = 0;
   std::uint32_t free_blocks = 0, evictable_blocks = 0;
-  double prefill_tokens_per_s = 0;           ///< 0: not measured yet
+  double prefill_tokens_per_s = 0;  ///< 0: not measured yet
   double decode_tokens_per_s = 0;
 };
 
 struct route_question {
   std::uint32_t prompt_tokens = 0;
   std::uint32_t block_tokens = 32;
-  std::uint32_t output_tokens = 0;           ///< expected, 0: unknown
-  std::optional<worker_id> last_worker;      ///< of the session: wins ties
-  std::optional<worker_id> parent_worker;    ///< then this one
-  std::uint64_t random = 0;                  ///< drawn by the caller
+  std::uint32_t output_tokens = 0;                        ///< expected, 0: unknown
+  std::optional<worker_id> last_worker = std::nullopt;    ///< of the session: wins ties
+  std::optional<worker_id> parent_worker = std::nullopt;  ///< then this one
+  std::uint64_t random = 0;                               ///< drawn by the caller
 };
 
 class routing_policy {

@@ -84,7 +84,7 @@ void scheduler::cancel(request_id id, finish_reason why, std::vector<sequence_ev
 }
 
 void scheduler::state::finish(sequence& ending, finish_reason reason, failure error, std::vector<sequence_event>& events) {
-  events.push_back(sequence_ended{ending.spec.id, reason, std::move(error)});
+  events.emplace_back(sequence_ended{ending.spec.id, reason, std::move(error)});
   const sequence_phase before = std::exchange(ending.phase, sequence_phase::ended);
   ending.reason = reason;
   if (before == sequence_phase::waiting) waiting.erase(ending.key);

@@ -74,7 +74,7 @@ void scheduler::state::take_token(sequence& of, const sampled_token& sampled, st
   if (stops) return finish(of, finish_reason::stop, {errc::none, "", ""}, events);
   of.spec.tokens.push_back(sampled.token);
   of.spec.hasher.extend(of.spec.chain, of.spec.tokens);
-  events.push_back(sequence_token{of.spec.id, index, sampled});
+  events.emplace_back(sequence_token{of.spec.id, index, sampled});
   if (index + 1 >= of.spec.tokens_max) finish(of, finish_reason::length, {errc::none, "", ""}, events);
 }
 

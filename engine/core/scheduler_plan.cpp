@@ -33,7 +33,7 @@ void scheduler::state::start_waiting(std::vector<sequence_event>& events) {
   while (!waiting.empty() && !free_slots.empty()) {
     sequence& head = *waiting.begin()->second;
     if (head.outputs() >= head.spec.tokens_max) {  // continued from elsewhere with nothing left to generate
-      events.push_back(sequence_started{head.spec.id, head.prompt_tokens, 0});
+      events.emplace_back(sequence_started{head.spec.id, head.prompt_tokens, 0});
       finish(head, finish_reason::length, {errc::none, "", ""}, events);
       continue;
     }
@@ -162,7 +162,7 @@ void scheduler::state::plan_prefill(sequence& of, std::uint32_t limit, step_draf
 void scheduler::state::add_row(sequence& of, std::uint32_t count, step_draft& draft, std::vector<sequence_event>& events) {
   if (!of.announced) {
     of.announced = true;
-    events.push_back(sequence_started{of.spec.id, of.prompt_tokens, std::min(of.planned, of.prompt_tokens)});
+    events.emplace_back(sequence_started{of.spec.id, of.prompt_tokens, std::min(of.planned, of.prompt_tokens)});
   }
   step_plan& plan = draft.plan;
   const std::uint32_t end = of.planned + count;

@@ -64,6 +64,7 @@ inline constexpr auto snapshot_wait = 1s;                       ///< after a gap
 inline constexpr std::size_t sequences_waiting_max = 1'024;     ///< queue_full
 inline constexpr std::size_t steps_in_flight_max = 2;
 inline constexpr std::size_t backend_plans_waiting_max = 64;    ///< steps and copies; further ones complete as queue_full
+inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timing backend's clock; the earliest then runs at once
 
 // trace
 inline constexpr std::size_t trace_file_bytes_max = 1 << 30;    ///< then it is moved to <name>.1, whose content is lost
