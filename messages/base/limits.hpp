@@ -42,6 +42,15 @@ inline constexpr std::size_t turns_per_session_max = 8;         ///< concurrent;
 inline constexpr std::size_t children_per_session_max = 10'000;
 inline constexpr std::size_t verb_ids_remembered = 256;         ///< per session; older ids are answered `missing`
 inline constexpr std::size_t worker_retries_per_turn = 4;       ///< then worker_lost
+inline constexpr auto worker_retry_wait = 50ms;                 ///< before the second retry of a turn, four times that before each later one
+inline constexpr std::size_t workers_per_session_max = 64;      ///< remembered; the oldest gives up the session's blocks
+inline constexpr std::size_t dead_sessions_remembered = 10'000; ///< the oldest are forgotten: their next incarnation counts from 1
+inline constexpr std::size_t journal_growth_max = 4;            ///< times its live content, then it is written anew
+inline constexpr std::size_t journal_bytes_min = 1 << 20;       ///< below this it is never written anew
+inline constexpr auto render_request_wait = 30s;                ///< renders_waiting_max of them, at render_wait each, would be longer
+inline constexpr auto admit_wait = 10s;                         ///< a worker that does not answer is lost
+inline constexpr auto release_wait = 5s;                        ///< blocks freed later are not counted
+inline constexpr auto verb_wait = 15s;                          ///< a death waits for its children and workers
 
 // template renderer
 inline constexpr std::size_t renders_waiting_max = 256;         ///< queue_full
@@ -68,6 +77,8 @@ inline constexpr std::size_t trace_line_bytes_max = 1 << 20;    ///< a longer re
 // supervision
 inline constexpr std::size_t restarts_max = 8;                  ///< within restart_window; then the node gives up and exits non-zero
 inline constexpr auto restart_window = 60s;
+inline constexpr auto status_wait = 2s;                         ///< whoever has not answered is left out of the node's status
+inline constexpr auto child_end_wait = 5s;                      ///< for a node's actors to end after a drain
 
 // files
 inline constexpr std::size_t tokenizer_file_bytes_max = 256 << 20;   ///< io_failed; the largest in use has 40 MB

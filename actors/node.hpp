@@ -1,0 +1,56 @@
+// The root of one process's actors: spawns them from prepared parts, restarts what dies, and ends them all, however it ends itself.
+// Beyond the restart budget it gives up with worker_lost; main turns that into an exit code.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "actors/node_parts.hpp"
+#include "actors/session_messages.hpp"
+#include "actors/supervisor.hpp"
+
+namespace troupe::actors {
+
+/// The time for the children to end is up.
+struct node_tick {};
+
+using node_local_actor = node_actor::extend<caf::reacts_to<node_tick>>;
+
+struct node_worker {
+  worker_setup setup;  ///< of the current incarnation
+  worker_actor handle;
+};
+
+/// Owns the children: they end with it, in whatever way the node ends.
+struct node_children {
+  node_children() = default;
+  node_children(const node_children&) = delete;
+  node_children& operator=(const node_children&) = delete;
+  ~node_children() { end(caf::exit_reason::user_shutdown); }
+
+  session_services services;
+  session_directory_local_actor directory;
+  std::vector<node_worker> workers;
+
+  [[nodiscard]] std::vector<caf::actor> all() const;
+  void end(caf::exit_reason why);
+};
+
+struct node_state {
+  node_parts parts;
+  node_children children;
+  restart_budget restarts;
+  bool draining = false, ending = false;
+  std::size_t children_ending = 0;
+  drain_done drained;
+  std::vector<caf::typed_response_promise<drain_done>> drain_promises;
+  const char* name = "node";
+};
+
+using node_pointer = node_local_actor::stateful_pointer<node_state>;
+node_local_actor::behavior_type node(node_pointer self, node_parts parts);
+node_local_actor spawn_node(caf::actor_system& system, node_parts parts);
+
+}  // namespace troupe::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::node_tick)

@@ -1,0 +1,82 @@
+// What a session holds, and the parts of its conversation: turns (session_turns.cpp), verbs and death (session_verbs.cpp), time and
+// peers (session.cpp). Only those three files include this.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/actor_defaults.hpp"
+#include "actors/session.hpp"
+#include "actors/session_life.hpp"
+#include "actors/session_prompts.hpp"
+#include "actors/session_verb_memory.hpp"
+#include "actors/turn.hpp"
+
+namespace troupe::actors {
+
+struct session_turn {
+  turn work;
+  turn_sink_actor sink;
+  session_prompts::scope prompt_scope;
+  std::string render_input{};                 ///< of a chat, until it is rendered
+  worker_actor worker{};                      ///< once granted
+  std::uint32_t asked = 0;                    ///< counts requests for it: answers to earlier ones are stale
+  bool routed = false;                        ///< the router must hear of its end
+  std::optional<core::instant> retry_at{};
+};
+
+struct session_worker {
+  worker_id id;
+  worker_actor handle;
+};
+
+using verb_promise = caf::typed_response_promise<verb_answer>;
+using drain_promise = caf::typed_response_promise<session_drained>;
+
+struct session_actor_state {
+  session_setup setup;
+  session_life life;
+  session_prompts prompts;
+  std::unordered_map<request_id, session_turn> turns;
+  std::vector<session_worker> workers;        ///< that may hold blocks of ours, the latest used last
+  session_verb_memory verbs;
+  std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
+  std::uint64_t verbs_unnamed = 0;
+  std::unordered_map<session_id, session_kin_actor> children;
+  std::set<caf::actor_addr> monitored;
+  std::optional<core::instant> tick_at;
+  core::instant used_at{};                    ///< for the idle ttl
+  bool draining = false, orphaned = false;
+  session_drained drained;
+  std::vector<drain_promise> drain_waiting;
+  const char* name = "session";
+};
+
+// time, peers and records (session.cpp)
+std::int64_t unix_ms_of(session_pointer self);
+void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer);
+void arm_tick(session_pointer self);
+void tell_home(session_pointer self);
+void tell_lifecycle(session_pointer self, std::string_view verb, const verb_answer& answer);
+void after_last_turn(session_pointer self);
+
+// turns (session_turns.cpp)
+caf::result<request_id> begin_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink);
+void resume_turn(session_pointer self, request_id id);
+void take_progress(session_pointer self, const sequence_progress& progress);
+void fail_turn(session_pointer self, request_id id, failure error);
+void fail_all_turns(session_pointer self, const failure& error);
+void lose_peer(session_pointer self, request_id id);
+std::vector<request_id> turn_ids(session_pointer self, const std::function<bool(const session_turn&)>& filter);
+
+// verbs, blocks and death (session_verbs.cpp)
+caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb);
+void take_child(session_pointer self, const session_id& id, const session_kin_actor& child);
+void remember_worker(session_pointer self, worker_id id, const worker_actor& worker);
+void go_dormant(session_pointer self);
+/// `key` names who waits for the answer in `verbs_waiting`; nobody does when the session ends by itself.
+void begin_death(session_pointer self, const std::string& key, const session_verb& verb);
+
+}  // namespace troupe::actors

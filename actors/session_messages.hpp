@@ -1,0 +1,63 @@
+// What sessions, their directory and the node tell each other beyond the catalogue. Local only: these never leave the process, so they
+// have no schema.
+#pragma once
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/typed_actor.hpp>
+#include <map>
+
+#include "messages/interfaces.hpp"
+
+namespace troupe::actors {
+
+/// Whom a session asks. Sent anew when the node has restarted one of them.
+struct session_services {
+  router_shard_actor router;
+  template_renderer_actor renderer;
+  trace_actor trace;
+};
+
+/// A session wakes itself: a deadline, a retry or the idle ttl is due.
+struct session_tick {};
+
+/// Take no new turns. Answered when none is running; `now` ends those that still are, each with the error draining.
+struct session_drain { bool now = false; };
+struct session_drained { std::uint32_t turns_finished = 0, turns_told = 0; };
+
+/// What the directory needs beyond the record: where a child should look for its parent's blocks, and how busy the node is.
+struct session_activity {
+  session_id id;
+  bool has_worker = false;
+  worker_id worker;
+  std::uint32_t turns_running = 0;
+};
+
+struct directory_counts_request {};
+struct directory_counts {
+  std::map<session_state, std::uint64_t> sessions;  ///< the dead that are remembered included
+  std::uint32_t turns_running = 0;
+};
+
+/// A session as its own process knows it.
+using session_local_actor =
+    session_actor::extend<caf::reacts_to<session_services>, caf::reacts_to<session_tick>,
+                          caf::replies_to<session_drain>::with<session_drained>>;
+/// The directory as its sessions see it, here.
+using session_home_actor = session_registry_actor::extend<caf::reacts_to<session_activity>>;
+
+struct directory_tick {};
+/// The directory as its node sees it.
+using session_directory_local_actor =
+    session_directory_actor::extend<caf::reacts_to<session_activity>, caf::reacts_to<session_services>, caf::reacts_to<directory_tick>,
+                                    caf::replies_to<directory_counts_request>::with<directory_counts>>;
+
+}  // namespace troupe::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_services)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_drain)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_drained)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_activity)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::directory_counts_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::directory_counts)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::directory_tick)

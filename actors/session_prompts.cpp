@@ -1,0 +1,68 @@
+// A rendered template spells its special tokens itself; a plain text gets those that the tokenizer's post-processor adds.
+#include "actors/session_prompts.hpp"
+
+#include "engine/text/chat_input.hpp"
+
+namespace troupe::actors {
+
+expected<std::string> template_input(const turn_request& request, const served_model& model) {
+  if (model.chat_template.empty())
+    return failure{errc::invalid_request, "the model " + model.id.value + " has no chat template", "messages"};
+  text::chat_input input;
+  input.messages = request.prompt.messages;
+  input.tools = request.prompt.tools;
+  input.template_arguments = request.prompt.template_arguments;
+  input.continue_final_message = request.prompt.continue_final_message;
+  input.merge_same_role = model.merge_same_role;
+  input.variables = model.special_texts;
+  return text::to_template_input(input);
+}
+
+core::block_hasher hasher_of(const served_model& model, const std::string& tenant, const std::string& cache_salt) {
+  core::hash_scope scope;
+  scope.secret = model.secret;
+  scope.fingerprint = model.fingerprint;
+  scope.tenant = tenant;
+  scope.cache_salt = cache_salt;
+  return {scope, model.block_tokens};
+}
+
+bool ends_in_reasoning(const std::string& rendered) {
+  const auto last = rendered.find_last_not_of(" \n\r\t");
+  if (last == std::string::npos) return false;
+  constexpr std::string_view tag = "<think>";
+  const std::string_view text{rendered.data(), last + 1};
+  return text.size() >= tag.size() && text.substr(text.size() - tag.size()) == tag;
+}
+
+text::encoded_prompt session_prompts::encode(const scope& of, std::string text, text::tokenizer::encode_options options) {
+  if (!of.keep) {
+    text::prompt_encoder aside{of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt)};
+    return aside.encode(std::move(text), options);
+  }
+  kept_scope wanted{of.model, of.tenant, of.cache_salt};
+  if (!encoder_ || !(kept_ == wanted)) {
+    kept_ = std::move(wanted);
+    encoder_.emplace(of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt));
+  }
+  return encoder_->encode(std::move(text), options);
+}
+
+text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::string rendered) {
+  return encode(of, std::move(rendered), {.add_special_tokens = false, .parse_special_tokens = true});
+}
+
+expected<text::encoded_prompt> session_prompts::encode_plain(const scope& of, const turn_prompt& prompt) {
+  if (prompt.what == turn_prompt::kind::text)
+    return encode(of, prompt.text, {.add_special_tokens = true, .parse_special_tokens = true});
+  const auto size = static_cast<token_id>(of.model->tokens->size());
+  for (const auto token : prompt.tokens)
+    if (token < 0 || token >= size)
+      return failure{errc::invalid_request, "token " + std::to_string(token) + " is not in the model's vocabulary", "prompt"};
+  text::encoded_prompt encoded;
+  encoded.tokens = prompt.tokens;
+  hasher_of(*of.model, of.tenant, of.cache_salt).extend(encoded.chain, encoded.tokens);
+  return encoded;
+}
+
+}  // namespace troupe::actors

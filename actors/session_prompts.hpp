@@ -1,0 +1,47 @@
+// The prompts of one session as tokens. The encoder of its main conversation is kept from turn to turn, so that a turn that repeats
+// 100k tokens of history tokenises only what is new; a side call must not disturb it and uses one of its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "actors/served_model.hpp"
+#include "engine/text/prompt_encoder.hpp"
+#include "messages/turn.hpp"
+
+namespace troupe::actors {
+
+/// The variables of the model's chat template, as JSON. Fails as text::to_template_input does, and for a model without a template.
+expected<std::string> template_input(const turn_request& request, const served_model& model);
+/// The hasher of the blocks of such a prompt: model, tenant and salt separate what may be shared.
+core::block_hasher hasher_of(const served_model& model, const std::string& tenant, const std::string& cache_salt);
+/// Whether the answer to `rendered` begins inside <think>: its template opened the tag.
+bool ends_in_reasoning(const std::string& rendered);
+
+class session_prompts {
+ public:
+  struct scope {
+    std::shared_ptr<const served_model> model;
+    std::string tenant, cache_salt;
+    bool keep = true;  ///< false: a side call
+  };
+
+  text::encoded_prompt encode_rendered(const scope& of, std::string rendered);
+  /// A text or token prompt as it is. Fails with invalid_request for a token that the model does not have.
+  expected<text::encoded_prompt> encode_plain(const scope& of, const turn_prompt& prompt);
+  void forget() { encoder_.reset(); }
+
+ private:
+  text::encoded_prompt encode(const scope& of, std::string text, text::tokenizer::encode_options options);
+
+  struct kept_scope {
+    std::shared_ptr<const served_model> model;
+    std::string tenant, cache_salt;
+    bool operator==(const kept_scope&) const = default;
+  };
+  kept_scope kept_;
+  std::optional<text::prompt_encoder> encoder_;
+};
+
+}  // namespace troupe::actors

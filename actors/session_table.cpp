@@ -1,0 +1,131 @@
+// Parents are linked to the living only: a child that dies is nobody's concern, and a parent that dies takes its children along.
+#include "actors/session_table.hpp"
+
+#include <algorithm>
+
+#include "messages/base/limits.hpp"
+
+namespace troupe::actors {
+
+session_entry* session_table::find(const session_id& id) {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+session_entry* session_table::find(const caf::actor_addr& address) {
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? nullptr : find(found->second);
+}
+
+session_entry& session_table::put(session_info info) {
+  const auto id = info.id;
+  dead_.erase(id);
+  auto& entry = entries_[id];
+  unbind(entry);
+  unlink(entry);
+  entry = session_entry{};
+  entry.info = std::move(info);
+  if (!entry.info.parent.value.empty()) children_[entry.info.parent].insert(id);
+  return entry;
+}
+
+void session_table::bind(session_entry& entry, const session_local_actor& handle) {
+  entry.handle = handle;
+  by_address_[handle.address()] = entry.info.id;
+}
+
+void session_table::unbind(session_entry& entry) {
+  if (entry.handle) by_address_.erase(entry.handle.address());
+  entry.handle = session_local_actor{};
+  set_running(entry, 0);
+}
+
+void session_table::unlink(const session_entry& entry) {
+  const auto siblings = children_.find(entry.info.parent);
+  if (siblings == children_.end()) return;
+  siblings->second.erase(entry.info.id);
+  if (siblings->second.empty()) children_.erase(siblings);
+}
+
+bool session_table::update(const session_info& info) {
+  auto* entry = find(info.id);
+  if (!entry || entry->info.incarnation != info.incarnation) return false;
+  if (entry->dead() && info.state != session_state::dead) return false;
+  entry->info = info;
+  return true;
+}
+
+void session_table::set_running(session_entry& entry, std::uint32_t turns) {
+  turns_running_ += turns - entry.turns_running;
+  entry.turns_running = turns;
+}
+
+std::vector<session_id> session_table::mark_dead(session_entry& entry) {
+  entry.info.state = session_state::dead;
+  unlink(entry);
+  dead_.insert(entry.info.id);
+  dead_order_.push_back(entry.info.id);
+  std::vector<session_id> forgotten;
+  while (dead_order_.size() > limits::dead_sessions_remembered) {
+    const auto oldest = dead_order_.front();
+    dead_order_.pop_front();
+    if (!dead_.contains(oldest) || std::find(dead_order_.begin(), dead_order_.end(), oldest) != dead_order_.end()) continue;
+    forget(oldest);
+    forgotten.push_back(oldest);
+  }
+  return forgotten;
+}
+
+void session_table::forget(const session_id& id) {
+  auto* entry = find(id);
+  if (!entry) return;
+  unbind(*entry);
+  unlink(*entry);
+  dead_.erase(id);
+  entries_.erase(id);
+}
+
+std::vector<session_id> session_table::children_of(const session_id& id) const {
+  const auto found = children_.find(id);
+  if (found == children_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+std::size_t session_table::child_count(const session_id& id) const {
+  const auto found = children_.find(id);
+  return found == children_.end() ? 0 : found->second.size();
+}
+
+session_listing session_table::list(const session_list& wish) const {
+  std::vector<const session_info*> chosen;
+  for (const auto& [id, entry] : entries_)
+    if (wish.with_dead || !entry.dead()) chosen.push_back(&entry.info);
+  const auto count = std::min<std::size_t>(chosen.size(), wish.limit);
+  std::partial_sort(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(count), chosen.end(), [](auto* left, auto* right) {
+    return left->used_ms != right->used_ms ? left->used_ms > right->used_ms : left->id < right->id;
+  });
+  session_listing listing;
+  for (std::size_t i = 0; i < count; ++i) listing.sessions.push_back(*chosen[i]);
+  return listing;
+}
+
+std::vector<session_id> session_table::oldest_dormant(std::size_t count) const {
+  std::vector<std::pair<std::int64_t, session_id>> dormant;
+  for (const auto& [id, entry] : entries_)
+    if (entry.info.state == session_state::dormant && entry.turns_running == 0 && child_count(id) == 0)
+      dormant.emplace_back(entry.info.used_ms, id);
+  count = std::min(count, dormant.size());
+  std::partial_sort(dormant.begin(), dormant.begin() + static_cast<std::ptrdiff_t>(count), dormant.end());
+  std::vector<session_id> ids;
+  for (std::size_t i = 0; i < count; ++i) ids.push_back(dormant[i].second);
+  return ids;
+}
+
+std::vector<session_local_actor> session_table::handles() const {
+  std::vector<session_local_actor> handles;
+  for (const auto& [id, entry] : entries_)
+    if (entry.handle) handles.push_back(entry.handle);
+  return handles;
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,68 @@
+// Every session that the directory knows, alive or dead: its info, its actor if it has one, and who its children are.
+// An entry without an actor is dormant (an earlier process, or a crash) or dead; the dead are bounded, the oldest are forgotten.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/session_messages.hpp"
+
+namespace troupe::actors {
+
+struct session_entry {
+  session_info info;
+  session_local_actor handle;               ///< null: none is running
+  std::optional<worker_id> worker;          ///< the last that it used
+  std::uint32_t turns_running = 0;
+  std::optional<verb_answer> death_answer;  ///< what the verb that killed it became
+
+  [[nodiscard]] bool dead() const noexcept { return info.state == session_state::dead; }
+};
+
+class session_table {
+ public:
+  [[nodiscard]] session_entry* find(const session_id& id);
+  /// Adds or replaces. A session that was dead is alive again with what `info` says.
+  session_entry& put(session_info info);
+  void bind(session_entry& entry, const session_local_actor& handle);
+  /// The actor of an address, if it is still the one of its session.
+  [[nodiscard]] session_entry* find(const caf::actor_addr& address);
+  void unbind(session_entry& entry);
+
+  /// False: the record is of an earlier incarnation, or of a session that is not known.
+  bool update(const session_info& info);
+  void set_running(session_entry& entry, std::uint32_t turns);
+  /// Returns the ids that were forgotten to make room for this dead one.
+  std::vector<session_id> mark_dead(session_entry& entry);
+  void forget(const session_id& id);
+
+  [[nodiscard]] std::size_t alive() const noexcept { return entries_.size() - dead_.size(); }
+  [[nodiscard]] std::uint32_t turns_running() const noexcept { return turns_running_; }
+  [[nodiscard]] std::vector<session_id> children_of(const session_id& id) const;
+  [[nodiscard]] std::size_t child_count(const session_id& id) const;
+  /// The most recently used first.
+  [[nodiscard]] session_listing list(const session_list& wish) const;
+  /// Up to `count` dormant sessions without children, the longest unused first.
+  [[nodiscard]] std::vector<session_id> oldest_dormant(std::size_t count) const;
+  [[nodiscard]] std::vector<session_local_actor> handles() const;
+  template <class Visitor>
+  void each(Visitor visit) const {
+    for (const auto& [id, entry] : entries_) visit(entry.info);
+  }
+
+ private:
+  void unlink(const session_entry& entry);
+
+  std::unordered_map<session_id, session_entry> entries_;
+  std::unordered_map<session_id, std::set<session_id>> children_;  ///< alive ones, by parent
+  std::set<session_id> dead_;
+  std::deque<session_id> dead_order_;  ///< may name sessions that live again
+  std::uint32_t turns_running_ = 0;
+  std::map<caf::actor_addr, session_id> by_address_;
+};
+
+}  // namespace troupe::actors

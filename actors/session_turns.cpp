@@ -1,0 +1,248 @@
+// The conversation of one turn: render -> route -> admit -> progress, each a request whose late answer is recognised by its number.
+// Every way out of a turn leads through `tell`, so its sink, the router, the trace and the session's life hear of the end once.
+#include <caf/typed_event_based_actor.hpp>
+
+#include "actors/session_actor_state.hpp"
+#include "actors/turn_sampling.hpp"
+#include "messages/base/limits.hpp"
+#include "messages/errors.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool is_system_error(const caf::error& error, caf::sec code) {
+  return error.category() == caf::atom("system") && error.code() == static_cast<std::uint8_t>(code);
+}
+
+session_turn* find_turn(session_pointer self, request_id id) {
+  const auto found = self->state.turns.find(id);
+  return found == self->state.turns.end() ? nullptr : &found->second;
+}
+
+/// The turn whose latest question was number `asked`, or null: it has ended or has asked anew since.
+session_turn* find_asking(session_pointer self, request_id id, std::uint32_t asked) {
+  auto* found = find_turn(self, id);
+  return found && found->asked == asked ? found : nullptr;
+}
+
+void tell_trace(session_pointer self, const turn& work) {
+  auto record = work.record();
+  record.session = self->state.life.info().id;
+  record.parent = self->state.life.info().parent;
+  record.at_ms = unix_ms_of(self);
+  self->send(self->state.setup.services.trace, std::move(record));
+}
+
+void close_turn(session_pointer self, session_turn ended, const turn_finished& finished) {
+  auto& state = self->state;
+  const auto id = ended.work.request().id;
+  if (ended.routed) self->send(state.setup.services.router, route_end{id});
+  // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
+  if (ended.worker && ended.work.owner() != state.life.owner()) self->anon_send(ended.worker, owner_release{ended.work.owner()});
+  tell_trace(self, ended.work);
+  const bool was_main = state.life.is_main(id);
+  state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));
+  state.used_at = now_of(self);
+  const bool told = finished.how == turn_end::failed && finished.error.code == errc::draining;
+  if (state.draining) ++(told ? state.drained.turns_told : state.drained.turns_finished);
+  if (was_main && state.life.state() == session_state::tool_paused) tell_lifecycle(self, "tool_pause", {});
+  tell_home(self);
+  const bool final = ended.work.request().hints.final_turn && finished.how != turn_end::failed;
+  if (final && state.life.state() != session_state::dead)
+    begin_death(self, {}, session_verb{state.life.info().id, {}, verb_kind::die, 0, {}});
+  else
+    arm_tick(self);
+  if (state.turns.empty()) after_last_turn(self);
+}
+
+/// Sends what an event of the turn amounts to. `id`'s turn may be gone afterwards.
+void tell(session_pointer self, request_id id, turn_output output) {
+  auto* found = find_turn(self, id);
+  if (!found) return;
+  if (output.started) self->send(found->sink, *output.started);
+  for (auto& delta : output.deltas) self->send(found->sink, std::move(delta));
+  if (!output.finished) return;
+  if (output.cancel_sequence && found->worker) self->send(found->worker, sequence_cancel{id});
+  self->send(found->sink, *output.finished);
+  auto ended = std::move(*found);
+  self->state.turns.erase(id);
+  close_turn(self, std::move(ended), *output.finished);
+}
+
+void take_rendered(session_pointer self, request_id id, std::uint32_t asked, const render_result& rendered) {
+  auto* found = find_asking(self, id, asked);
+  if (!found) return;
+  const bool reasons = ends_in_reasoning(rendered.text);
+  found->render_input.clear();
+  auto prompt = self->state.prompts.encode_rendered(found->prompt_scope, rendered.text);
+  if (auto error = found->work.take_prompt(std::move(prompt), reasons)) return fail_turn(self, id, std::move(*error));
+  resume_turn(self, id);
+}
+
+void take_error(session_pointer self, request_id id, std::uint32_t asked, const caf::error& error) {
+  if (!find_asking(self, id, asked)) return;
+  if (is_system_error(error, caf::sec::request_receiver_down)) return lose_peer(self, id);
+  fail_turn(self, id, to_failure(error));
+}
+
+void ask_renderer(session_pointer self, request_id id, session_turn& of) {
+  const auto asked = ++of.asked;
+  const auto wait = std::min<milliseconds>(limits::render_request_wait, milliseconds{of.work.remaining_ms(now_of(self))});
+  self->request(self->state.setup.services.renderer, wait, render_request{id, of.work.model().id, of.render_input})
+      .then([=](const render_result& rendered) { take_rendered(self, id, asked, rendered); },
+            [=](const caf::error& error) { take_error(self, id, asked, error); });
+}
+
+void admit(session_pointer self, request_id id, session_turn& to_admit) {
+  const auto asked = ++to_admit.asked;
+  const auto wait = std::min<milliseconds>(limits::admit_wait, milliseconds{to_admit.work.remaining_ms(now_of(self))});
+  auto request = to_admit.work.admit(now_of(self));
+  self->request(to_admit.worker, wait, std::move(request), caf::actor_cast<sequence_sink_actor>(self))
+      .then([](request_id) { /* its events follow */ },
+            [=](const caf::error& error) {
+              auto* found = find_asking(self, id, asked);
+              if (!found) return;
+              // A worker that does not answer may still hold the sequence: it must not compute on.
+              const bool silent = is_system_error(error, caf::sec::request_timeout);
+              if (silent) self->send(found->worker, sequence_cancel{id});
+              return silent ? lose_peer(self, id) : take_error(self, id, asked, error);
+            });
+}
+
+void take_grant(session_pointer self, request_id id, std::uint32_t asked, const route_grant& grant, const worker_actor& worker) {
+  auto* found = find_asking(self, id, asked);
+  if (!found) return;
+  found->worker = worker;
+  found->work.take_worker(grant.worker);
+  remember_worker(self, grant.worker, worker);
+  monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(worker));
+  admit(self, id, *found);
+}
+
+void ask_router(session_pointer self, request_id id, session_turn& of) {
+  const auto& workers = self->state.workers;
+  route_affinity affinity;
+  if (!workers.empty()) affinity.last = workers.back().id;
+  affinity.parent = self->state.setup.parent_worker;
+  auto request = of.work.route(now_of(self), affinity);
+  const auto asked = ++of.asked;
+  const milliseconds wait{request.timeout_ms};
+  of.routed = true;
+  self->request(self->state.setup.services.router, wait, std::move(request))
+      .then([=](const route_grant& grant, const worker_actor& worker) { take_grant(self, id, asked, grant, worker); },
+            [=](const caf::error& error) { take_error(self, id, asked, error); });
+}
+
+core::instant deadline_of(session_pointer self, const turn_request& request) {
+  milliseconds wait{request.timeout_ms};
+  if (wait.count() == 0) wait = limits::request_timeout;
+  return now_of(self) + std::min<milliseconds>(wait, limits::request_timeout_max);
+}
+
+/// Whether the session takes the turn at all.
+std::optional<failure> refusal(session_pointer self) {
+  const auto& state = self->state;
+  if (state.life.state() == session_state::dead) return failure{errc::session_dead, "the session has died", {}};
+  if (state.draining) return failure{errc::draining, "the node is shutting down", {}};
+  if (state.turns.size() >= state.setup.turns_max)
+    return failure{errc::queue_full, "the session has too many turns running", {}};
+  return std::nullopt;
+}
+
+expected<session_turn> make_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
+  auto& state = self->state;
+  const auto& name = request.model.value.empty() ? state.life.info().model.value : request.model.value;
+  auto model = state.setup.models->resolve(name);
+  if (!model) return failure{errc::model_not_found, "the model " + name + " is not served here", "model"};
+  auto sampling = resolve_sampling(request.sampling, model->defaults, request.id);
+  if (!sampling) return sampling.error();
+  const bool keep = state.life.state() != session_state::generating;
+  session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, keep};
+  const auto deadline = deadline_of(self, request);
+  auto hasher = hasher_of(*model, state.setup.tenant, request.cache_salt);
+  turn_setup setup{std::move(request), model, state.life.owner(), hasher, *sampling, now_of(self), deadline};
+  session_turn made{turn{std::move(setup)}, sink, std::move(scope)};
+  const auto& prompt = made.work.request().prompt;
+  if (prompt.what == turn_prompt::kind::chat) {
+    auto input = template_input(made.work.request(), *model);
+    if (!input) return input.error();
+    made.render_input = std::move(*input);
+    return made;
+  }
+  auto encoded = state.prompts.encode_plain(made.prompt_scope, prompt);
+  if (!encoded) return encoded.error();
+  if (auto error = made.work.take_prompt(std::move(*encoded), false)) return *error;
+  return made;
+}
+
+}  // namespace
+
+caf::result<request_id> begin_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
+  auto& state = self->state;
+  const auto id = request.id;
+  if (find_turn(self, id)) return id;  // said twice
+  if (auto error = refusal(self)) return make_error(*error);
+  auto made = make_turn(self, request, sink);
+  if (!made) return make_error(made.error());
+  const bool resumes = state.life.state() == session_state::tool_paused;
+  state.turns.emplace(id, std::move(*made));
+  state.life.turn_begins(id, unix_ms_of(self));
+  if (resumes) tell_lifecycle(self, "resume", {});
+  monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(sink));
+  tell_home(self);
+  resume_turn(self, id);
+  arm_tick(self);
+  return id;
+}
+
+void resume_turn(session_pointer self, request_id id) {
+  auto* found = find_turn(self, id);
+  if (!found) return;
+  found->retry_at.reset();
+  found->worker = worker_actor{};
+  if (!found->work.has_prompt()) return ask_renderer(self, id, *found);
+  ask_router(self, id, *found);
+}
+
+void take_progress(session_pointer self, const sequence_progress& progress) {
+  auto* found = find_turn(self, progress.id);
+  if (!found || !found->worker) return;
+  // A worker that this turn has left may still speak.
+  const auto& sender = self->current_sender();
+  if (sender && !(found->worker.address() == caf::actor_cast<caf::actor_addr>(sender))) return;
+  tell(self, progress.id, found->work.advance(progress, now_of(self)));
+}
+
+void fail_turn(session_pointer self, request_id id, failure error) {
+  auto* found = find_turn(self, id);
+  if (found) tell(self, id, found->work.fail(std::move(error), now_of(self)));
+}
+
+void fail_all_turns(session_pointer self, const failure& error) {
+  for (const auto id : turn_ids(self, [](const session_turn&) { return true; })) fail_turn(self, id, error);
+}
+
+void lose_peer(session_pointer self, request_id id) {
+  auto* found = find_turn(self, id);
+  if (!found) return;
+  ++found->asked;
+  if (found->routed) self->send(self->state.setup.services.router, route_end{id});
+  found->routed = false;
+  found->worker = worker_actor{};
+  auto loss = found->work.lose_peer(now_of(self));
+  if (!loss.retry_at) return tell(self, id, std::move(loss.output));
+  if (*loss.retry_at <= now_of(self)) return resume_turn(self, id);
+  found->retry_at = loss.retry_at;
+  arm_tick(self);
+}
+
+std::vector<request_id> turn_ids(session_pointer self, const std::function<bool(const session_turn&)>& filter) {
+  std::vector<request_id> ids;
+  for (const auto& [id, each] : self->state.turns)
+    if (filter(each)) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace troupe::actors

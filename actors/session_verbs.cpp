@@ -1,0 +1,162 @@
+// Verbs and their consequences: what a session's workers cache for it is given up, and a death takes the children along. An answer that
+// carries a sum of freed blocks waits for the peers, each for a bounded time; repeats of the verb meanwhile wait for the same answer.
+#include <caf/typed_event_based_actor.hpp>
+
+#include "actors/session_actor_state.hpp"
+#include "messages/base/limits.hpp"
+#include "messages/errors.hpp"
+
+namespace troupe::actors {
+namespace {
+
+/// Adds up what several peers freed and tells the sum once, when the last has answered or run out of time.
+class freed_sum {
+ public:
+  explicit freed_sum(std::function<void(std::uint32_t)> done) : done_(std::move(done)) {}
+  void expect() { ++waiting_; }
+  void arrive(std::uint32_t freed) {
+    freed_ += freed;
+    if (--waiting_ == 0) done_(freed_);
+  }
+
+ private:
+  std::function<void(std::uint32_t)> done_;
+  std::uint32_t waiting_ = 1, freed_ = 0;  // one for whoever asks, so that the sum is told only after all were asked
+};
+using sum_pointer = std::shared_ptr<freed_sum>;
+
+/// Gives up everything that the session owns; what its running turns still add is released when they end.
+void release_blocks(session_pointer self, const sum_pointer& sum) {
+  auto& state = self->state;
+  const owner_release release{state.life.owner()};
+  state.life.release_owner();
+  for (const auto& each : state.workers) {
+    sum->expect();
+    self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, release)
+        .then([sum](const owner_released& released) { sum->arrive(released.blocks_freed); },
+              [sum](const caf::error&) { sum->arrive(0); });
+  }
+}
+
+void kill_children(session_pointer self, const std::string& verb_id, const sum_pointer& sum) {
+  for (const auto& [id, child] : self->state.children) {
+    sum->expect();
+    self->request(child, std::chrono::milliseconds{limits::verb_wait}, session_verb{id, verb_id, verb_kind::die, 0, {}})
+        .then([sum](const verb_answer& answer) { sum->arrive(answer.blocks_freed); }, [sum](const caf::error&) { sum->arrive(0); });
+  }
+}
+
+/// The verb has become `answer`: it is remembered and everyone who asked is told.
+void settle(session_pointer self, const std::string& key, std::string_view verb, const verb_answer& answer) {
+  auto& state = self->state;
+  state.verbs.remember(answer);
+  tell_lifecycle(self, verb, answer);
+  if (const auto waiting = state.verbs_waiting.find(key); waiting != state.verbs_waiting.end()) {
+    for (auto& promise : waiting->second) promise.deliver(answer);
+    state.verbs_waiting.erase(waiting);
+  }
+}
+
+void finish_death(session_pointer self, const std::string& key, verb_answer answer, std::uint32_t freed) {
+  answer.blocks_freed = freed;
+  // The directory hears of the death before the harness does: a turn that follows the answer must find a new incarnation.
+  tell_home(self);
+  self->send(self->state.setup.home, session_gone{self->state.life.info().id});
+  settle(self, key, to_string(verb_kind::die), answer);
+  self->quit();
+}
+
+/// `compact` and `release`.
+void begin_release(session_pointer self, const std::string& key, const session_verb& verb, verb_answer answer) {
+  auto sum = std::make_shared<freed_sum>([=](std::uint32_t freed) mutable {
+    answer.blocks_freed = freed;
+    settle(self, key, to_string(verb.what), answer);
+  });
+  release_blocks(self, sum);
+  sum->arrive(0);
+}
+
+/// A verb without an id still needs a place to wait in.
+std::string waiting_key(session_pointer self, const session_verb& verb) {
+  return verb.id.empty() ? std::string(1, '\0') + std::to_string(++self->state.verbs_unnamed) : verb.id;
+}
+
+}  // namespace
+
+caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb) {
+  auto& state = self->state;
+  if (const auto* known = state.verbs.find(verb.id)) return *known;
+  const auto key = waiting_key(self, verb);
+  if (const auto waiting = state.verbs_waiting.find(key); waiting != state.verbs_waiting.end()) {
+    waiting->second.push_back(self->make_response_promise<verb_answer>());
+    return waiting->second.back();
+  }
+  auto effect = state.life.apply(verb, unix_ms_of(self));
+  state.used_at = now_of(self);
+  if (!effect.release && !effect.die) {
+    settle(self, key, to_string(verb.what), effect.answer);
+    tell_home(self);
+    arm_tick(self);
+    return effect.answer;
+  }
+  auto promise = self->make_response_promise<verb_answer>();
+  state.verbs_waiting[key].push_back(promise);
+  if (effect.die)
+    begin_death(self, key, verb);
+  else
+    begin_release(self, key, verb, std::move(effect.answer));
+  return promise;
+}
+
+void begin_death(session_pointer self, const std::string& key, const session_verb& verb) {
+  auto& state = self->state;
+  state.life.die(unix_ms_of(self));
+  fail_all_turns(self, {errc::cancelled, "the session died", {}});
+  tell_home(self);
+  verb_answer answer;
+  answer.id = verb.id;
+  auto sum = std::make_shared<freed_sum>(
+      [self, answer, key](std::uint32_t freed) { finish_death(self, key, answer, freed); });
+  kill_children(self, verb.id, sum);
+  release_blocks(self, sum);
+  sum->arrive(0);
+}
+
+void take_child(session_pointer self, const session_id& id, const session_kin_actor& child) {
+  auto& state = self->state;
+  if (state.life.state() == session_state::dead) {
+    // It was born while its parent died.
+    self->anon_send(child, session_verb{id, {}, verb_kind::die, 0, {}});
+    return;
+  }
+  if (state.children.size() >= limits::children_per_session_max && !state.children.contains(id)) return;
+  state.children.insert_or_assign(id, child);
+  monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(child));
+  state.life.set_children(state.children.size());
+  tell_home(self);
+}
+
+void remember_worker(session_pointer self, worker_id id, const worker_actor& worker) {
+  auto& workers = self->state.workers;
+  std::erase_if(workers, [&](const session_worker& each) { return each.id == id; });
+  workers.push_back({id, worker});
+  if (workers.size() <= limits::workers_per_session_max) return;
+  self->anon_send(workers.front().handle, owner_release{self->state.life.owner()});
+  workers.erase(workers.begin());
+}
+
+void go_dormant(session_pointer self) {
+  auto& state = self->state;
+  if (!state.life.rest()) return;
+  state.prompts.forget();
+  auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {
+    verb_answer answer;
+    answer.blocks_freed = freed;
+    tell_lifecycle(self, to_string(session_state::dormant), answer);
+  });
+  release_blocks(self, sum);
+  sum->arrive(0);
+  tell_home(self);
+}
+
+}  // namespace troupe::actors

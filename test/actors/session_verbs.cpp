@@ -1,0 +1,191 @@
+// What verbs and time make of a session, and who is told to free what.
+#include <doctest/doctest.h>
+
+#include "actors/session_life.hpp"
+#include "messages/base/limits.hpp"
+#include "test/support/session_stage.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+using core::finish_reason;
+
+namespace {
+
+std::string release_of(std::uint32_t generation, std::uint32_t incarnation = 1) {
+  return "release " + std::to_string(actors::owner_of({"agent"}, incarnation, generation).value);
+}
+
+/// A session that has had one turn on one worker.
+struct one_worker : session_stage {
+  explicit one_worker(actors::session_setup made = {}) : session(start(made.home ? made : setup())), worker(add_worker(1)) {
+    std::tie(to, heard) = sink();
+    turn(1);
+    worker.script->blocks_freed = 3;
+    worker.script->heard.clear();
+    traced->clear();
+    reported->clear();
+  }
+  void turn(std::uint64_t id) {
+    request<request_id>(session, text(id, "x"), to);
+    say(worker, started(id, 1, 0));
+    say(worker, ended(id, finish_reason::stop));
+  }
+  actors::session_local_actor session;
+  fake_worker_place worker;
+  turn_sink_actor to;
+  std::shared_ptr<lines> heard;
+};
+
+}  // namespace
+
+TEST_CASE("a tool pause and a resume change the state, and a repeat is answered with the first outcome") {
+  one_worker stage;
+  CHECK(stage.verb(stage.session, "a", verb_kind::tool_pause, {"bash"}).get().outcome == verb_outcome::accepted);
+  CHECK(stage.verb(stage.session, "b", verb_kind::resume).get().outcome == verb_outcome::accepted);
+  CHECK(*stage.reported == lines{"tool_paused", "idle"});
+  CHECK(stage.verb(stage.session, "a", verb_kind::tool_pause, {"bash"}).get().outcome == verb_outcome::accepted);
+  CHECK(*stage.reported == lines{"tool_paused", "idle"});
+}
+
+TEST_CASE("a tool pause during a turn is deferred to its end, and a resume takes it back") {
+  one_worker stage;
+  stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
+  CHECK(stage.verb(stage.session, "a", verb_kind::tool_pause, {"bash"}).get().outcome == verb_outcome::deferred);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.reported->back() == "tool_paused");
+  stage.request<request_id>(stage.session, stage.text(3, "x"), stage.to);
+  stage.verb(stage.session, "b", verb_kind::tool_pause);
+  stage.verb(stage.session, "c", verb_kind::resume);
+  stage.say(stage.worker, stage.ended(3, finish_reason::stop));
+  CHECK(stage.reported->back() == "idle");
+}
+
+TEST_CASE("verbs of lower tiers are rejected with the reason") {
+  one_worker stage;
+  for (const auto what : {verb_kind::pin, verb_kind::retain, verb_kind::demote, verb_kind::prefetch}) {
+    auto answer = stage.verb(stage.session, std::string{to_string(what)}, what);
+    CHECK(answer.get().outcome == verb_outcome::rejected);
+    CHECK(answer.get().detail == "no tier below the device exists on this node yet");
+  }
+}
+
+TEST_CASE("compact and release give up the blocks of one owner, and the next turn owns anew") {
+  one_worker stage;
+  auto compacted = stage.verb(stage.session, "a", verb_kind::compact);
+  CHECK(compacted.get().blocks_freed == 3);
+  CHECK(stage.worker.script->heard == lines{release_of(0)});
+  CHECK(stage.verb(stage.session, "a", verb_kind::compact).get() == compacted.get());
+  stage.verb(stage.session, "b", verb_kind::release);
+  CHECK(stage.worker.script->heard == lines{release_of(0), release_of(1)});
+  stage.turn(2);
+  CHECK(stage.worker.script->admitted.back().owner == actors::owner_of({"agent"}, 1, 2));
+}
+
+TEST_CASE("blocks that a running turn adds after a compaction are released when it ends") {
+  one_worker stage;
+  stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
+  stage.verb(stage.session, "a", verb_kind::compact);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.worker.script->heard == lines{release_of(0), release_of(0)});
+}
+
+TEST_CASE("a repeat that comes while the first verb waits gets the same answer") {
+  one_worker stage;
+  stage.worker.script->silent = true;
+  auto first = stage.verb(stage.session, "a", verb_kind::compact);
+  auto second = stage.verb(stage.session, "a", verb_kind::compact);
+  CHECK_FALSE(first.ready());
+  stage.advance(limits::release_wait + 10ms, 100ms);
+  REQUIRE(first.ready());
+  CHECK(first.get().blocks_freed == 0);
+  CHECK(second.get() == first.get());
+  CHECK(stage.worker.script->heard.size() == 1);
+}
+
+TEST_CASE("a death cancels turns, kills children, frees and tells the directory last") {
+  one_worker stage;
+  auto ended = stage.watch(stage.session);
+  auto child_setup = stage.setup("child");
+  child_setup.info.parent = {"agent"};
+  auto child = stage.start(child_setup);
+  stage.tell(stage.session, session_child{{"child"}}, session_kin_actor{child});
+  CHECK(stage.request<session_info>(stage.session, session_find{}).get().children == 1);
+  auto [to, of_child] = stage.sink();
+  stage.request<request_id>(child, stage.text(5, "x"), to);
+  stage.request<request_id>(stage.session, stage.text(6, "x"), stage.to);
+  stage.reported->clear();
+  stage.worker.script->heard.clear();
+
+  auto answer = stage.verb(stage.session, "die", verb_kind::die);
+  REQUIRE(answer.ready());
+  CHECK(answer.get().blocks_freed == 6);  // three of its own, three of the child's
+  CHECK(*of_child == lines{"finished failed cancelled"});
+  CHECK(stage.heard->back() == "finished failed cancelled");
+  CHECK(stage.reported->back() == "gone agent");
+  CHECK(std::count(stage.reported->begin(), stage.reported->end(), "gone child") == 1);
+  CHECK(stage.worker.script->heard.size() == 4);  // a cancel and a release each
+  CHECK(ended->has_value());
+}
+
+TEST_CASE("the final turn's answer is the session's last") {
+  one_worker stage;
+  auto ended = stage.watch(stage.session);
+  auto request = stage.text(2, "x");
+  request.hints.final_turn = true;
+  stage.request<request_id>(stage.session, request, stage.to);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.heard->back() == "finished stop");
+  CHECK(stage.worker.script->heard == lines{release_of(0)});
+  CHECK(stage.reported->back() == "gone agent");
+  CHECK(ended->has_value());
+}
+
+TEST_CASE("an idle session becomes dormant after its ttl and wakes at its next turn") {
+  one_worker stage;
+  stage.advance(3'599'990ms, 1min);
+  CHECK(stage.reported->empty());
+  stage.advance(20ms, 10ms);
+  CHECK(*stage.reported == lines{"dormant"});
+  CHECK(stage.worker.script->heard == lines{release_of(0)});
+  CHECK(*stage.traced == lines{"dormant accepted 3"});
+  stage.turn(2);
+  CHECK(stage.reported->back() == "idle");
+  CHECK(stage.worker.script->admitted.back().owner == actors::owner_of({"agent"}, 1, 1));
+}
+
+TEST_CASE("a drain waits for running turns, refuses new ones and ends the rest when told") {
+  one_worker stage;
+  stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
+  stage.request<request_id>(stage.session, stage.text(3, "x"), stage.to);
+  auto drained = stage.request<actors::session_drained>(stage.session, actors::session_drain{false});
+  CHECK_FALSE(drained.ready());
+  CHECK(stage.request<request_id>(stage.session, stage.text(4, "x"), stage.to).code() == errc::draining);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  CHECK_FALSE(drained.ready());
+  stage.tell(stage.session, actors::session_drain{true});
+  REQUIRE(drained.ready());
+  CHECK(drained.get().turns_finished == 1);
+  CHECK(drained.get().turns_told == 1);
+  CHECK(stage.heard->back() == "finished failed draining");
+}
+
+TEST_CASE("a session whose directory died finishes what it has begun and ends") {
+  one_worker stage;
+  auto ended = stage.watch(stage.session);
+  stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
+  stage.end(stage.home);
+  CHECK_FALSE(ended->has_value());
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.heard->back() == "finished stop");
+  CHECK(ended->has_value());
+}
+
+TEST_CASE("a pause is measured from its first announcement to the next turn") {
+  actors::session_life life{session_info{{"agent"}, {}, {}}};
+  life.apply({{"agent"}, "a", verb_kind::tool_pause, 0, {"bash"}}, 1'000);
+  life.apply({{"agent"}, "b", verb_kind::tool_pause, 0, {}}, 3'000);
+  life.turn_begins({1}, 9'500);
+  CHECK(life.last_pause_ms() == 8'500);
+  CHECK(life.state() == session_state::generating);
+}
