@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "actors/scripted_answers.hpp"
 #include "engine/core/cpu/cpu_backend.hpp"
 
 namespace troupe::actors {
@@ -43,8 +44,8 @@ backend_factory cpu_factory(const worker_config& config, std::uint32_t blocks, s
   };
 }
 
-backend_factory timing_factory(const worker_config& config, std::uint32_t blocks, const served_model& model,
-                               std::shared_ptr<core::timer> timer) {
+expected<backend_factory> timing_factory(const worker_config& config, std::uint32_t blocks, const served_model& model,
+                                         std::shared_ptr<core::timer> timer) {
   constexpr double microsecond = 1e-6;
   core::timing_backend_options options;
   options.traits.block_count = blocks;
@@ -55,9 +56,15 @@ backend_factory timing_factory(const worker_config& config, std::uint32_t blocks
   options.rates.step_base_s = config.timing_step_us * microsecond;
   options.rates.prefill_token_s = config.timing_prefill_token_us * microsecond;
   options.rates.decode_row_s = config.timing_decode_token_us * microsecond;
-  return [=](backend::completion done) -> backend_result {
+  if (!config.timing_script.empty()) {
+    if (model.defaults.eos.empty()) return failure{errc::invalid_request, "a script needs a model with an end token", "worker.timing_script"};
+    auto script = load_scripted_answers(config.timing_script, *model.tokens, model.defaults.eos.front());
+    if (!script) return script.error();
+    options.tokens = std::move(*script);
+  }
+  return backend_factory{[=](backend::completion done) -> backend_result {
     return std::unique_ptr<backend>{std::make_unique<core::timing_backend>(options, *timer, std::move(done))};
-  };
+  }};
 }
 
 }  // namespace
@@ -76,12 +83,15 @@ expected<worker_setup> make_worker_setup(const worker_config& config, worker_id 
   setup.device.scheduler.context_tokens_max = model.context_tokens_max;
   setup.device.pool.block_count = *blocks;
   setup.device.pool.block_tokens = config.block_tokens;
-  if (config.backend == "cpu")
+  if (config.backend == "cpu") {
     setup.make_backend = cpu_factory(config, *blocks, weights, commons.compute);
-  else if (config.backend == "timing")
-    setup.make_backend = timing_factory(config, *blocks, model, commons.timer);
-  else
+    return setup;
+  }
+  if (config.backend != "timing")
     return failure{errc::invalid_request, "the backend " + config.backend + " is not part of this build", "worker.backend"};
+  auto factory = timing_factory(config, *blocks, model, commons.timer);
+  if (!factory) return factory.error();
+  setup.make_backend = std::move(*factory);
   return setup;
 }
 

@@ -1,0 +1,107 @@
+#include "gateway/commands/running_node.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+#include <thread>
+
+#include "actors/node.hpp"
+#include "gateway/actor_calls.hpp"
+#include "messages/errors.hpp"
+#include "messages/types.hpp"
+
+namespace troupe::gateway {
+namespace {
+
+/// How long an actor may take to end after it was told to.
+constexpr auto end_wait = std::chrono::seconds(2);
+
+caf::actor_system_config& configure(caf::actor_system_config& settings, const actors::config& config) {
+  register_message_types(settings);
+  // Sharing wakes faster than stealing on few cores; a bounded throughput lets no actor keep a thread.
+  settings.set("scheduler.policy", caf::atom("sharing"));
+  settings.set("scheduler.max-throughput", std::size_t{300});
+  const auto threads = config.node.threads ? config.node.threads : std::max(1U, std::thread::hardware_concurrency());
+  settings.set("scheduler.max-threads", std::size_t{threads});
+  return settings;
+}
+
+gateway_model describe(const std::shared_ptr<const actors::served_model>& model, std::int64_t now_s) {
+  gateway_model result;
+  result.name = model->id;
+  result.is_alias = [model](std::string_view name) {
+    return std::any_of(model->aliases.begin(), model->aliases.end(), [&](const auto& alias) { return actors::matches_alias(alias, name); });
+  };
+  result.context_length = model->context_tokens_max;
+  result.vocabulary_size = model->tokens->size();
+  result.created_s = now_s;
+  char fingerprint[20];
+  std::snprintf(fingerprint, sizeof(fingerprint), "fp_%016llx", static_cast<unsigned long long>(model->fingerprint));
+  result.fingerprint = fingerprint;
+  result.tokenize = [model](std::string_view text, bool special) {
+    return model->tokens->encode(text, {.add_special_tokens = special, .parse_special_tokens = true});
+  };
+  result.detokenize = [model](const std::vector<token_id>& tokens) { return model->tokens->decode(tokens, {.skip_special_tokens = false}); };
+  return result;
+}
+
+gateway_options options_of(const actors::config& config, const actors::model_registry& models) {
+  gateway_options options;
+  options.address = config.gateway.address;
+  options.port = config.gateway.port;
+  options.connections_max = config.gateway.connections_max;
+  options.body_bytes_max = config.gateway.body_bytes_max;
+  options.stream_bytes_queued_max = config.gateway.stream_bytes_queued_max;
+  options.sse_comment_interval = std::chrono::milliseconds(config.gateway.sse_comment_interval_ms);
+  options.request_timeout = std::chrono::milliseconds(config.gateway.request_timeout_ms);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  for (const auto& model : models.list()) options.models.push_back(describe(model, now_s));
+  return options;
+}
+
+}  // namespace
+
+running_node::running_node(const actors::config& config) : system_(configure(settings_, config)) {}
+
+expected<std::unique_ptr<running_node>> running_node::start(const actors::config& config) {
+  std::error_code error;
+  std::filesystem::create_directories(config.node.data_dir, error);
+  if (error) return failure{errc::io_failed, "cannot make " + config.node.data_dir.string() + ": " + error.message(), "node.data_dir"};
+  auto parts = actors::prepare_node(config);
+  if (!parts) return parts.error();
+  auto options = options_of(config, *parts->models);
+  std::unique_ptr<running_node> made(new running_node(config));
+  const auto local = actors::spawn_node(made->system_, std::move(*parts));
+  made->node_ = local;
+  caf::actor_cast<caf::strong_actor_ptr>(local)->get()->attach_functor([](const caf::error& why) {
+    if (why && why != caf::exit_reason::user_shutdown) kill(getpid(), node_ended_signal);
+  });
+  auto listening = server::start(std::move(options), make_actor_links(made->system_, made->node_));
+  if (!listening) return listening.error();
+  made->server_ = std::move(*listening);
+  return made;
+}
+
+drain_done running_node::drain(std::chrono::milliseconds within) {
+  drained_ = true;
+  if (server_) server_->drain();
+  drain_done result;
+  caf::scoped_actor self{system_};
+  self->request(node_, within + 2 * end_wait, drain_request{static_cast<std::uint32_t>(within.count())})
+      .receive([&](const drain_done& done) { result = done; },
+               [](const caf::error& error) { spdlog::error("the node did not drain: {}", to_failure(error).message); });
+  if (server_) server_->wait_until_idle(std::chrono::milliseconds(end_wait));
+  return result;
+}
+
+running_node::~running_node() {
+  if (!drained_) drain(std::chrono::milliseconds(0));
+  if (server_) server_->stop();
+  caf::anon_send_exit(node_, caf::exit_reason::kill);
+  node_ = {};
+}
+
+}  // namespace troupe::gateway
