@@ -175,3 +175,14 @@ TEST_CASE("a combining mark behind a special token changes nothing before it") {
   CHECK(marked.tokens_kept == 0);  // too near to the token for the text behind it to be settled
   check_equal(marked, *tokens, opening + "\xCC\x81 and then some more", {});
 }
+
+TEST_CASE("a special token that could hide the end of a word is no place to cut") {
+  const auto loaded = test::load_content(R"({"model": {"type": "BPE", "vocab": {"f": 0, "o": 1}, "merges": []}, "added_tokens": [
+    {"id": 2, "content": "END", "special": true}, {"id": 3, "content": "foo", "single_word": true, "normalized": false}]})");
+  REQUIRE(loaded);
+  prompt_encoder encoder(*loaded, hasher);
+  CHECK(encoder.encode("fooENDfoo foo", {}).tokens == std::vector<token_id>{0, 1, 1, 2, 0, 1, 1, 3});
+  const auto spans = (*loaded)->find_specials("fooEND");
+  REQUIRE(spans.size() == 1);
+  CHECK_FALSE(spans[0].cut);
+}
