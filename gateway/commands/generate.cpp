@@ -70,8 +70,11 @@ class generation {
   std::unique_ptr<core::backend> make_backend(std::uint32_t blocks, core::backend::completion done, failure& error) const {
     error.code = errc::none;
     auto threads = std::make_shared<core::compute_pool>(std::max(1U, std::thread::hardware_concurrency()));
-    auto made = core::cpu_backend::create(model_, std::move(threads), {.block_count = blocks, .block_tokens = block_tokens, .slots = 1},
-                                          std::move(done));
+    core::cpu_backend_options sizes;
+    sizes.block_count = blocks;
+    sizes.block_tokens = block_tokens;
+    sizes.slots = 1;
+    auto made = core::cpu_backend::create(model_, std::move(threads), sizes, std::move(done));
     if (made) return std::move(*made);
     error = made.error();
     return nullptr;
@@ -79,8 +82,10 @@ class generation {
 
   [[nodiscard]] core::sequence_spec spec_of(const std::vector<token_id>& prompt, std::uint32_t wanted) const {
     const core::block_hasher hasher(0, block_tokens);
-    core::sequence_spec spec{.id = {1}, .tokens = prompt, .hasher = hasher, .sampling = options_.sampling, .tokens_max = wanted};
+    core::sequence_spec spec{.id = {1}, .tokens = prompt, .hasher = hasher};
     hasher.extend(spec.chain, spec.tokens);
+    spec.sampling = options_.sampling;
+    spec.tokens_max = wanted;
     spec.stop_tokens = model_->end_tokens();
     return spec;
   }

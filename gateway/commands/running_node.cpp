@@ -101,7 +101,7 @@ running_node::~running_node() {
   if (!drained_) drain(std::chrono::milliseconds(0));
   if (server_) server_->stop();
   caf::anon_send_exit(node_, caf::exit_reason::kill);
-  node_ = {};
+  node_ = node_actor{};  // no handle may outlive the system
 }
 
 }  // namespace troupe::gateway
