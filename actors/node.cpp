@@ -54,8 +54,8 @@ void start_router(node_pointer self) {
 void start_worker(node_pointer self, node_worker& each) {
   ++each.setup.device.epoch;
   auto& system = self->system();
-  each.handle = watched(
-      self, worker_actor{own_threads(self) ? system.spawn<caf::detached>(worker, each.setup) : system.spawn(worker, each.setup)});
+  each.handle =
+      watched(self, worker_actor{own_threads(self) ? system.spawn<caf::detached>(worker, each.setup) : system.spawn(worker, each.setup)});
   introduce(self, each);
 }
 

@@ -36,7 +36,8 @@ expected<std::uint32_t> block_tokens_of(const config& settings, const std::strin
     const auto& worker = settings.workers[i];
     if (worker.model != model) continue;
     if (tokens != 0 && tokens != worker.block_tokens)
-      return failure{errc::invalid_request, "workers of one model differ in block_tokens", "worker[" + std::to_string(i) + "].block_tokens"};
+      return failure{errc::invalid_request, "workers of one model differ in block_tokens",
+                     "worker[" + std::to_string(i) + "].block_tokens"};
     tokens = worker.block_tokens;
   }
   return tokens == 0 ? core::block_pool_options{}.block_tokens : tokens;

@@ -23,7 +23,7 @@ struct node_parts {
   router_setup router;
   router_factory make_router;
   trace_setup trace;
-  session_directory_setup directory;  ///< without services
+  session_directory_setup directory;                                           ///< without services
   enum class threads : std::uint8_t { own, shared } placement = threads::own;  ///< shared: all on the scheduler, as tests do
 };
 

@@ -28,16 +28,16 @@ struct generation_defaults {
 
 struct served_model {
   model_id id;
-  std::vector<std::string> aliases;                 ///< patterns with * and ?
+  std::vector<std::string> aliases;  ///< patterns with * and ?
   std::shared_ptr<const text::tokenizer> tokens;
-  std::string chat_template;                        ///< empty: chat prompts are refused
+  std::string chat_template;                                       ///< empty: chat prompts are refused
   std::vector<std::pair<std::string, std::string>> special_texts;  ///< template variables: bos_token, eos_token, ...
-  bool merge_same_role = false;                     ///< the template insists on alternating roles
+  bool merge_same_role = false;                                    ///< the template insists on alternating roles
   std::uint32_t context_tokens_max = 0;
   generation_defaults defaults;
-  std::uint64_t secret = 0, fingerprint = 0;        ///< of the blocks' hash scope
+  std::uint64_t secret = 0, fingerprint = 0;  ///< of the blocks' hash scope
   std::uint32_t block_tokens = 32;
-  std::string tool_format;                          ///< "hermes" or empty
+  std::string tool_format;  ///< "hermes" or empty
   bool parse_reasoning = false;
 };
 
@@ -47,10 +47,10 @@ struct served_model_options {
   std::vector<std::string> aliases;
   std::uint64_t secret = 0, fingerprint = 0;
   std::uint32_t block_tokens = 32;
-  std::uint32_t context_tokens_max = 0;             ///< 0: config.json's
-  std::filesystem::path chat_template;              ///< empty: the folder's
-  std::string tool_format = "auto";                 ///< auto, hermes, none
-  bool merge_same_role = false;                     ///< also where the template does not insist
+  std::uint32_t context_tokens_max = 0;  ///< 0: config.json's
+  std::filesystem::path chat_template;   ///< empty: the folder's
+  std::string tool_format = "auto";      ///< auto, hermes, none
+  bool merge_same_role = false;          ///< also where the template does not insist
 };
 
 /// Reads a Hugging Face model folder: tokenizer.json, config.json, and where present tokenizer_config.json, generation_config.json and

@@ -99,8 +99,7 @@ std::int64_t unix_ms_of(session_pointer self) {
 }
 
 void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer) {
-  if (peer && self->state.monitored.insert(caf::actor_cast<caf::actor_addr>(peer)).second)
-    self->monitor(caf::actor_cast<caf::actor>(peer));
+  if (peer && self->state.monitored.insert(caf::actor_cast<caf::actor_addr>(peer)).second) self->monitor(caf::actor_cast<caf::actor>(peer));
 }
 
 void arm_tick(session_pointer self) {
@@ -138,7 +137,9 @@ session_local_actor::behavior_type session(session_pointer self, session_setup s
   set_up(self, std::move(setup));
   return {
       [self](turn_request& request, const turn_sink_actor& sink) { return begin_turn(self, request, sink); },
-      [self](const turn_cancel& cancel) { fail_turn(self, cancel.id, {cancel.why, "the turn was cancelled", {}}); },
+      [self](const turn_cancel& cancel) {
+        fail_turn(self, cancel.id, {cancel.why, "the turn was cancelled", {}});
+      },
       [self](const session_verb& verb) { return take_verb(self, verb); },
       [self](const session_find&) { return self->state.life.info(); },
       [self](const session_child& child, const session_kin_actor& handle) { take_child(self, child.id, handle); },

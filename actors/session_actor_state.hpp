@@ -20,10 +20,10 @@ struct session_turn {
   turn work;
   turn_sink_actor sink;
   session_prompts::scope prompt_scope;
-  std::string render_input{};                 ///< of a chat, until it is rendered
-  worker_actor worker{};                      ///< once granted
-  std::uint32_t asked = 0;                    ///< counts requests for it: answers to earlier ones are stale
-  bool routed = false;                        ///< the router must hear of its end
+  std::string render_input{};  ///< of a chat, until it is rendered
+  worker_actor worker{};       ///< once granted
+  std::uint32_t asked = 0;     ///< counts requests for it: answers to earlier ones are stale
+  bool routed = false;         ///< the router must hear of its end
   std::optional<core::instant> retry_at{};
 };
 
@@ -40,14 +40,14 @@ struct session_actor_state {
   session_life life;
   session_prompts prompts;
   std::unordered_map<request_id, session_turn> turns;
-  std::vector<session_worker> workers;        ///< that may hold blocks of ours, the latest used last
+  std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
   std::uint64_t verbs_unnamed = 0;
   std::unordered_map<session_id, session_kin_actor> children;
   std::set<caf::actor_addr> monitored;
   std::optional<core::instant> tick_at;
-  core::instant used_at{};                    ///< for the idle ttl
+  core::instant used_at{};  ///< for the idle ttl
   bool draining = false, orphaned = false;
   session_drained drained;
   std::vector<drain_promise> drain_waiting;

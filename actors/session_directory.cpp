@@ -104,8 +104,7 @@ expected<session_entry*> ensure_alive(session_directory_pointer self, const sess
   auto& entry = state.table.put(info_of_new(self, spawn, state.table.find(spawn.id)));
   ensure_actor(self, entry);
   remember(self, entry.info);
-  if (auto* parent = state.table.find(spawn.parent))
-    self->send(parent->handle, session_child{spawn.id}, session_kin_actor{entry.handle});
+  if (auto* parent = state.table.find(spawn.parent)) self->send(parent->handle, session_child{spawn.id}, session_kin_actor{entry.handle});
   return &entry;
 }
 
@@ -216,8 +215,9 @@ caf::result<drain_done> take_drain(session_directory_pointer self, const drain_r
         --sum.waiting;
         end_drain(self);
       };
-      self->request(handle, within + milliseconds{limits::release_wait}, session_drain{false})
-          .then(arrive, [arrive](const caf::error&) { arrive({}); });
+      self->request(handle, within + milliseconds{limits::release_wait}, session_drain{false}).then(arrive, [arrive](const caf::error&) {
+        arrive({});
+      });
     }
   }
   self->delayed_send(caf::actor_cast<session_directory_local_actor>(self), within, directory_tick{});

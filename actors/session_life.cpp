@@ -22,13 +22,19 @@ verb_effect apply_anywhere(const session_verb& verb) {
   auto effect = accepted(verb);
   switch (verb.what) {
     case verb_kind::compact:
-    case verb_kind::release: effect.release = true; break;
-    case verb_kind::die: effect.die = true; break;
+    case verb_kind::release:
+      effect.release = true;
+      break;
+    case verb_kind::die:
+      effect.die = true;
+      break;
     case verb_kind::pin:
     case verb_kind::retain:
     case verb_kind::demote:
-    case verb_kind::prefetch: return answered(verb, verb_outcome::rejected, "no tier below the device exists on this node yet");
-    default: break;
+    case verb_kind::prefetch:
+      return answered(verb, verb_outcome::rejected, "no tier below the device exists on this node yet");
+    default:
+      break;
   }
   return effect;
 }
@@ -81,11 +87,16 @@ void session_life::leave_pause(std::int64_t now_ms) {
 verb_effect session_life::apply(const session_verb& verb, std::int64_t now_ms) {
   info_.used_ms = now_ms;
   switch (info_.state) {
-    case session_state::idle: return apply_idle(verb, now_ms);
-    case session_state::generating: return apply_generating(verb, now_ms);
-    case session_state::tool_paused: return apply_tool_paused(verb, now_ms);
-    case session_state::dormant: return apply_dormant(verb, now_ms);
-    case session_state::dead: break;
+    case session_state::idle:
+      return apply_idle(verb, now_ms);
+    case session_state::generating:
+      return apply_generating(verb, now_ms);
+    case session_state::tool_paused:
+      return apply_tool_paused(verb, now_ms);
+    case session_state::dormant:
+      return apply_dormant(verb, now_ms);
+    case session_state::dead:
+      break;
   }
   return answered(verb, verb_outcome::missing, "the session has died");
 }

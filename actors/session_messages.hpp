@@ -21,8 +21,12 @@ struct session_services {
 struct session_tick {};
 
 /// Take no new turns. Answered when none is running; `now` ends those that still are, each with the error draining.
-struct session_drain { bool now = false; };
-struct session_drained { std::uint32_t turns_finished = 0, turns_told = 0; };
+struct session_drain {
+  bool now = false;
+};
+struct session_drained {
+  std::uint32_t turns_finished = 0, turns_told = 0;
+};
 
 /// What the directory needs beyond the record: where a child should look for its parent's blocks, and how busy the node is.
 struct session_activity {
@@ -39,9 +43,8 @@ struct directory_counts {
 };
 
 /// A session as its own process knows it.
-using session_local_actor =
-    session_actor::extend<caf::reacts_to<session_services>, caf::reacts_to<session_tick>,
-                          caf::replies_to<session_drain>::with<session_drained>>;
+using session_local_actor = session_actor::extend<caf::reacts_to<session_services>, caf::reacts_to<session_tick>,
+                                                  caf::replies_to<session_drain>::with<session_drained>>;
 /// The directory as its sessions see it, here.
 using session_home_actor = session_registry_actor::extend<caf::reacts_to<session_activity>>;
 

@@ -53,8 +53,7 @@ text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::stri
 }
 
 expected<text::encoded_prompt> session_prompts::encode_plain(const scope& of, const turn_prompt& prompt) {
-  if (prompt.what == turn_prompt::kind::text)
-    return encode(of, prompt.text, {.add_special_tokens = true, .parse_special_tokens = true});
+  if (prompt.what == turn_prompt::kind::text) return encode(of, prompt.text, {.add_special_tokens = true, .parse_special_tokens = true});
   const auto size = static_cast<token_id>(of.model->tokens->size());
   for (const auto token : prompt.tokens)
     if (token < 0 || token >= size)

@@ -15,8 +15,8 @@ namespace troupe::actors {
 
 struct session_entry {
   session_info info;
-  session_local_actor handle;               ///< null: none is running
-  std::optional<worker_id> worker;          ///< the last that it used
+  session_local_actor handle;       ///< null: none is running
+  std::optional<worker_id> worker;  ///< the last that it used
   std::uint32_t turns_running = 0;
   std::optional<verb_answer> death_answer;  ///< what the verb that killed it became
 

@@ -146,8 +146,7 @@ std::optional<failure> refusal(session_pointer self) {
   const auto& state = self->state;
   if (state.life.state() == session_state::dead) return failure{errc::session_dead, "the session has died", {}};
   if (state.draining) return failure{errc::draining, "the node is shutting down", {}};
-  if (state.turns.size() >= state.setup.turns_max)
-    return failure{errc::queue_full, "the session has too many turns running", {}};
+  if (state.turns.size() >= state.setup.turns_max) return failure{errc::queue_full, "the session has too many turns running", {}};
   return std::nullopt;
 }
 

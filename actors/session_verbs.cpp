@@ -33,8 +33,7 @@ void release_blocks(session_pointer self, const sum_pointer& sum) {
   for (const auto& each : state.workers) {
     sum->expect();
     self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, release)
-        .then([sum](const owner_released& released) { sum->arrive(released.blocks_freed); },
-              [sum](const caf::error&) { sum->arrive(0); });
+        .then([sum](const owner_released& released) { sum->arrive(released.blocks_freed); }, [sum](const caf::error&) { sum->arrive(0); });
   }
 }
 
@@ -115,8 +114,7 @@ void begin_death(session_pointer self, const std::string& key, const session_ver
   tell_home(self);
   verb_answer answer;
   answer.id = verb.id;
-  auto sum = std::make_shared<freed_sum>(
-      [self, answer, key](std::uint32_t freed) { finish_death(self, key, answer, freed); });
+  auto sum = std::make_shared<freed_sum>([self, answer, key](std::uint32_t freed) { finish_death(self, key, answer, freed); });
   kill_children(self, verb.id, sum);
   release_blocks(self, sum);
   sum->arrive(0);

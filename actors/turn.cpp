@@ -21,10 +21,14 @@ std::string tool_call_id(request_id id, std::uint32_t index) {
 
 turn_delta::kind delta_kind(text::answer_piece::kind what) {
   switch (what) {
-    case text::answer_piece::kind::reasoning: return turn_delta::kind::reasoning;
-    case text::answer_piece::kind::tool_begin: return turn_delta::kind::tool_begin;
-    case text::answer_piece::kind::tool_arguments: return turn_delta::kind::tool_arguments;
-    default: return turn_delta::kind::text;
+    case text::answer_piece::kind::reasoning:
+      return turn_delta::kind::reasoning;
+    case text::answer_piece::kind::tool_begin:
+      return turn_delta::kind::tool_begin;
+    case text::answer_piece::kind::tool_arguments:
+      return turn_delta::kind::tool_arguments;
+    default:
+      return turn_delta::kind::text;
   }
 }
 
@@ -43,9 +47,12 @@ text::answer_options answer_options_of(const turn_setup& setup, bool begins_in_r
 failure end_failure(const sequence_progress& progress) {
   if (progress.error.code != errc::none && progress.error.code != errc::internal) return progress.error;
   switch (progress.reason) {
-    case core::finish_reason::deadline: return {errc::deadline_exceeded, "the turn ran past its deadline", {}};
-    case core::finish_reason::cancelled: return {errc::cancelled, "the worker gave the turn up", {}};
-    default: return {errc::internal, progress.error.message.empty() ? "the worker failed" : progress.error.message, {}};
+    case core::finish_reason::deadline:
+      return {errc::deadline_exceeded, "the turn ran past its deadline", {}};
+    case core::finish_reason::cancelled:
+      return {errc::cancelled, "the worker gave the turn up", {}};
+    default:
+      return {errc::internal, progress.error.message.empty() ? "the worker failed" : progress.error.message, {}};
   }
 }
 
@@ -62,12 +69,14 @@ std::optional<failure> turn::fit_context(std::size_t prompt_tokens) {
   // Clients match this text to start compacting: keep it.
   if (prompt_tokens > context)
     return failure{errc::context_length_exceeded,
-                   "prompt is too long: " + std::to_string(prompt_tokens) + " tokens > " + std::to_string(context) + " maximum", {}};
+                   "prompt is too long: " + std::to_string(prompt_tokens) + " tokens > " + std::to_string(context) + " maximum",
+                   {}};
   if (prompt_tokens + wish > context)
     return failure{errc::context_length_exceeded,
                    "This model's maximum context length is " + std::to_string(context) + " tokens: the prompt takes " +
                        std::to_string(prompt_tokens) + " and the answer asks for " + std::to_string(wish) + ", " +
-                       std::to_string(prompt_tokens + wish) + " in total", "max_tokens"};
+                       std::to_string(prompt_tokens + wish) + " in total",
+                   "max_tokens"};
   tokens_max_ = setup_.request.tokens_max != 0 ? setup_.request.tokens_max : static_cast<std::uint32_t>(context - prompt_tokens);
   return std::nullopt;
 }
@@ -241,8 +250,10 @@ void turn::end(const sequence_progress& progress, core::instant now, turn_output
   switch (progress.reason) {
     case core::finish_reason::stop:
       return finish(decoder_->tool_calls() > 0 ? turn_end::tool_calls : turn_end::stop, fine, now, output);
-    case core::finish_reason::length: return finish(turn_end::length, fine, now, output);
-    default: return finish(turn_end::failed, end_failure(progress), now, output);
+    case core::finish_reason::length:
+      return finish(turn_end::length, fine, now, output);
+    default:
+      return finish(turn_end::failed, end_failure(progress), now, output);
   }
 }
 

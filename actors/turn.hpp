@@ -42,7 +42,9 @@ struct turn_setup {
 };
 
 /// What the router should prefer when costs are equal.
-struct route_affinity { std::optional<worker_id> last, parent; };
+struct route_affinity {
+  std::optional<worker_id> last, parent;
+};
 
 class turn {
  public:
@@ -57,7 +59,10 @@ class turn {
   turn_output advance(const sequence_progress& progress, core::instant now);
   turn_output fail(failure error, core::instant now);
   /// A peer that the turn relied on went away: either ask again at `retry_at`, or the turn is finished by `output`.
-  struct loss { std::optional<core::instant> retry_at; turn_output output; };
+  struct loss {
+    std::optional<core::instant> retry_at;
+    turn_output output;
+  };
   loss lose_peer(core::instant now);
 
   [[nodiscard]] const turn_request& request() const noexcept { return setup_.request; }

@@ -32,9 +32,7 @@ caf::behavior fake_sink(caf::event_based_actor*, const std::shared_ptr<lines>& h
 caf::behavior fake_trace(caf::event_based_actor*, const std::shared_ptr<lines>& heard) {
   return {
       [=](const turn_record& record) { heard->push_back("turn " + record.how + " " + number(record.output_tokens)); },
-      [=](const lifecycle_record& record) {
-        heard->push_back(record.verb + " " + record.outcome + " " + number(record.blocks_freed));
-      },
+      [=](const lifecycle_record& record) { heard->push_back(record.verb + " " + record.outcome + " " + number(record.blocks_freed)); },
   };
 }
 

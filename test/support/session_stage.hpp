@@ -24,14 +24,16 @@ struct router_script {
 
 struct worker_script {
   std::vector<admit_request> admitted;
-  lines heard;                  ///< "cancel 1", "release <owner>"
+  lines heard;  ///< "cancel 1", "release <owner>"
   std::uint32_t blocks_freed = 0;
-  bool silent = false;          ///< no request is answered
+  bool silent = false;  ///< no request is answered
   std::map<std::uint64_t, sequence_sink_actor> sinks;
 };
 
 /// Told to a fake worker, which passes it on as its own.
-struct play { sequence_progress progress; };
+struct play {
+  sequence_progress progress;
+};
 
 caf::behavior fake_router(caf::event_based_actor* self, std::shared_ptr<router_script> script);
 caf::behavior fake_worker(caf::event_based_actor* self, std::shared_ptr<worker_script> script);

@@ -1,0 +1,122 @@
+// The turn as a plain object, where the actor's tests do not reach: usage, seeds, boundaries of messages.
+#include "actors/turn.hpp"
+
+#include <doctest/doctest.h>
+
+#include "actors/session_prompts.hpp"
+#include "actors/turn_sampling.hpp"
+#include "test/support/session_stage.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+using actors::turn;
+
+namespace {
+
+turn make(turn_request request, const std::string& prompt = "pppp") {
+  auto model = session_stage::byte_model();
+  const auto hasher = actors::hasher_of(*model, "default", "");
+  actors::turn_setup setup{std::move(request), model, owner_id{1}, hasher, {}, 1s, 61s};
+  turn made{std::move(setup)};
+  text::encoded_prompt encoded;
+  encoded.tokens = model->tokens->encode(prompt, {});
+  hasher.extend(encoded.chain, encoded.tokens);
+  CHECK_FALSE(made.take_prompt(std::move(encoded), false));
+  made.route(1s, {});
+  made.take_worker({1});
+  made.admit(1s);
+  return made;
+}
+
+std::string told(const actors::turn_output& output) {
+  std::string text;
+  for (const auto& delta : output.deltas) text += delta.text;
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("the answer is the same however its tokens are batched") {
+  const std::string answer = "gr\xC3\xBC\xC3\x9F dich STO nicht STOP mehr";
+  auto request = session_stage::text(1, "");
+  request.stop = {"STOP"};
+  for (std::uint32_t size = 1; size <= answer.size(); ++size) {
+    auto made = make(request);
+    std::string text;
+    std::optional<turn_finished> finished;
+    for (std::uint32_t at = 0; at < answer.size() && !finished; at += size) {
+      auto output = made.advance(session_stage::tokens(1, at, answer.substr(at, size)), 2s);
+      text += told(output);
+      finished = output.finished;
+    }
+    CHECK(text == "gr\xC3\xBC\xC3\x9F dich STO nicht ");
+    REQUIRE(finished);
+    CHECK(finished->stop_string == "STOP");
+    CHECK(finished->usage.output_tokens == 26);
+  }
+}
+
+TEST_CASE("times are counted from receipt: queue, first token, total") {
+  auto made = make(session_stage::text(1, ""));
+  made.advance(session_stage::started(1, 4, 4), 3s);
+  made.advance(session_stage::tokens(1, 0, "a"), 4s);
+  auto output = made.advance(session_stage::ended(1, core::finish_reason::length), 6s);
+  REQUIRE(output.finished);
+  CHECK(output.finished->usage == turn_usage{4, 4, 1, 0, 2.0, 3.0, 5.0});
+  CHECK(made.record().how == "length");
+}
+
+TEST_CASE("tokens that skip an index fail the turn and cancel the sequence") {
+  auto made = make(session_stage::text(1, ""));
+  auto output = made.advance(session_stage::tokens(1, 1, "b"), 2s);
+  REQUIRE(output.finished);
+  CHECK(output.finished->error.code == errc::internal);
+  CHECK(output.cancel_sequence);
+}
+
+TEST_CASE("stop tokens are text before tokens_min and with ignore_eos") {
+  auto request = session_stage::text(1, "");
+  request.skip_special_tokens = false;
+  request.tokens_min = 2;
+  auto made = make(request);
+  auto output = made.advance(session_stage::tokens(1, 0, "<|im_end|>a<|im_end|>b"), 2s);
+  CHECK(told(output) == "<|im_end|>a");
+  CHECK(output.finished->usage.output_tokens == 3);
+  request.ignore_eos = true;
+  request.tokens_min = 0;
+  auto on = make(request);
+  output = on.advance(session_stage::tokens(1, 0, "<|im_end|>a"), 2s);
+  CHECK(told(output) == "<|im_end|>a");
+  CHECK_FALSE(output.finished);
+}
+
+TEST_CASE("an unset wish takes the model's default, and the seed follows the request's id") {
+  actors::generation_defaults defaults;
+  defaults.temperature = 0.5F;
+  defaults.top_k = 7;
+  sampling_wish wish;
+  auto params = actors::resolve_sampling(wish, defaults, {5});
+  CHECK(params->temperature == 0.5F);
+  CHECK(params->top_k == 7);
+  CHECK(params->top_p == 1.0F);
+  CHECK(params->seed == actors::resolve_sampling(wish, defaults, {5})->seed);
+  CHECK(params->seed != actors::resolve_sampling(wish, defaults, {6})->seed);
+  wish.temperature = 0.0F;
+  wish.top_k = 0;
+  wish.seed = 9;
+  wish.has_seed = true;
+  params = actors::resolve_sampling(wish, defaults, {5});
+  CHECK(params->temperature == 0.0F);
+  CHECK(params->top_k == 0);
+  CHECK(params->seed == 9);
+  wish.temperature = -1.0F;
+  CHECK(actors::resolve_sampling(wish, defaults, {5}).error() ==
+        failure{errc::invalid_request, "temperature is out of range", "temperature"});
+}
+
+TEST_CASE("an answer begins in reasoning when its template opened the tag") {
+  CHECK(actors::ends_in_reasoning("<|im_start|>assistant\n<think>\n"));
+  CHECK_FALSE(actors::ends_in_reasoning("<|im_start|>assistant\n<think>\n\n</think>\n\n"));
+  CHECK_FALSE(actors::ends_in_reasoning("say <think> please"));
+}
