@@ -201,7 +201,9 @@ TEST_CASE("browsers of other sites and rebound names are refused") {
 }
 
 TEST_CASE("draining closes idle connections, finishes running answers and takes nothing new") {
-  serving fixture;
+  auto options = test_options();
+  options.linger_wait = std::chrono::milliseconds(20);  // these clients keep their end open
+  serving fixture(options);
   auto idle = fixture.connect();
   CHECK(idle.get("/live").status == 200);
   auto busy = fixture.connect();

@@ -307,7 +307,7 @@ TEST_CASE("64 streams run side by side") {
     turn_script script;
     answer_events events;
     events.started(1, 0);
-    for (int i = 0; i < 50; ++i) events.text(turn.prompt.messages[0].blocks[0].text + ",");
+    for (int i = 0; i < 50; ++i) events.text(turn.prompt.messages[0].blocks[0].text);
     script.events = events.finished(turn_end::stop, usage);
     return script;
   });
@@ -322,7 +322,7 @@ TEST_CASE("64 streams run side by side") {
     REQUIRE(frames.size() == 53);
     std::string text, expected;
     for (int k = 1; k <= 50; ++k) text += string_at(parse_json(frames[k]), "/choices/0/delta/content");
-    for (int k = 0; k < 50; ++k) expected += "c" + std::to_string(i) + ",";
+    for (int k = 0; k < 50; ++k) expected.append("c").append(std::to_string(i));
     CHECK(text == expected);
   }
   CHECK(fixture.server->connections() == 64);
