@@ -54,6 +54,12 @@ std::uint64_t draw_random() {
   return (std::uint64_t{device()} << 32) | device();
 }
 
+std::string draw_name(const random_source& draw) {
+  auto name = hex_of(draw());
+  name += hex_of(draw());
+  return name;
+}
+
 std::string check_session_id(std::string_view id) {
   if (id.empty()) return "must not be empty";
   if (id.size() > limits::session_id_bytes_max) return "must be at most " + std::to_string(limits::session_id_bytes_max) + " bytes long";
@@ -87,7 +93,7 @@ expected<turn_identity> read_identity(const http_request& request, const json::o
   read_id(request, "x-parent-session-id", hints ? &*hints : nullptr, "parent", "parent", result.parent, failed);
   if (failed.any()) return failed.get();
   if (result.session.value.empty()) {
-    result.session.value = "once-" + hex_of(draw()) + hex_of(draw());
+    result.session.value = "once-" + draw_name(draw);
     result.hints.final_turn = true;
   }
   if (result.session == result.parent) return failure{errc::invalid_request, "a session cannot be its own parent", "x-parent-session-id"};

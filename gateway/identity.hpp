@@ -15,6 +15,8 @@ namespace troupe::gateway {
 /// 64 random bits: ids that nobody can guess. Tests hand in a counter.
 using random_source = std::function<std::uint64_t()>;
 std::uint64_t draw_random();
+/// 128 random bits in hexadecimal.
+std::string draw_name(const random_source& draw);
 
 struct turn_identity {
   session_id session, parent;

@@ -17,7 +17,7 @@ void read_part(const json::value& part, const std::string& path, chat_block::kin
   if (!reader.read("type", type)) return reader.refuse("type", "is missing");
   if (type != "text" && type != "input_text" && type != "output_text") {
     const auto where = reader.path_of("type");
-    return failed.report(errc::unsupported_content, "'" + path + "' is of type '" + type + "', which no served model takes", where);
+    return failed.report(errc::unsupported_content, "'" + where + "' is '" + type + "', which no served model takes", where);
   }
   std::string text;
   if (!reader.read("text", text)) return reader.refuse("text", "is missing");
@@ -39,14 +39,17 @@ void read_content(const json_reader& reader, chat_block::kind what, chat_message
   for (std::size_t i = 0; i < parts.size(); ++i) read_part(parts[i], index_path(path, i), what, message, reader.failed());
 }
 
+void refuse_type_of_tool(errc code, const json_reader& tool, const std::string& type) {
+  const auto where = tool.path_of("type");
+  tool.failed().report(code, "'" + where + "' is '" + type + "', only functions are offered", where);
+}
+
 void read_tool_call(const json::value& value, const std::string& path, chat_message& message, first_failure& failed) {
   if (!value.is_object()) return refuse_type(failed, path, "an object");
   const json_reader call(value.get_object(), path, failed);
   std::string type = "function";
   call.read("type", type);
-  if (type != "function")
-    return failed.report(errc::unsupported_content, "'" + path + "' is of type '" + type + "', only functions are offered",
-                         call.path_of("type"));
+  if (type != "function") return refuse_type_of_tool(errc::unsupported_content, call, type);
   const auto* function = call.object("function");
   if (function == nullptr) return call.refuse("function", "is missing");
   const json_reader reader(*function, call.path_of("function"), failed);
@@ -126,9 +129,7 @@ void read_tool(const json::value& value, const std::string& path, turn_request& 
   const json_reader tool(value.get_object(), path, failed);
   std::string type;
   if (!tool.read("type", type)) return tool.refuse("type", "is missing");
-  if (type != "function")
-    return failed.report(errc::unsupported_parameter, "'" + path + "' is of type '" + type + "', only functions are offered",
-                         tool.path_of("type"));
+  if (type != "function") return refuse_type_of_tool(errc::unsupported_parameter, tool, type);
   const auto* function = tool.object("function");
   if (function == nullptr) return tool.refuse("function", "is missing");
   chat_tool result;

@@ -120,7 +120,7 @@ route_result spawn_session(const http_request& request, const path_arguments&, c
   if (failed.any()) return failed.get();
   const auto model = model_of(context, name);
   if (!model) return model.error();
-  if (spawn.id.value.empty()) spawn.id.value = "session-" + hex_of(context.draw()) + hex_of(context.draw());
+  if (spawn.id.value.empty()) spawn.id.value = "session-" + draw_name(context.draw);
   if (spawn.id == spawn.parent) return failure{errc::invalid_request, "a session cannot be its own parent", "parent"};
   spawn.model = (*model)->name;
   spawn.priority = hints.priority;
