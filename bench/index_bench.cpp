@@ -1,5 +1,6 @@
 // The prefix index on a recorded workload: every worker stores what it computes and evicts the least recently used block beyond its
 // capacity. With the Mooncake conversation trace (JSON lines) the checksums of each configuration are known and compared.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>

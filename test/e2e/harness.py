@@ -31,9 +31,9 @@ class Server:
         self.port = None
 
     def start(self):
-        self.log = open(self.folder / "server.log", "ab")
-        self.process = subprocess.Popen([BINARY, "serve", "--config", str(self.config), "--port", "0"],
-                                        stdout=subprocess.PIPE, stderr=self.log)
+        with open(self.folder / "server.log", "ab") as log:
+            self.process = subprocess.Popen([BINARY, "serve", "--config", str(self.config), "--port", "0"],
+                                            stdout=subprocess.PIPE, stderr=log)
         lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, lines), daemon=True).start()
         deadline = time.monotonic() + WAIT_S
@@ -50,8 +50,9 @@ class Server:
 
     @staticmethod
     def _read(stream, lines):
-        for line in stream:
-            lines.put(line.decode(errors="replace").strip())
+        with stream:
+            for line in stream:
+                lines.put(line.decode(errors="replace").strip())
         lines.put(None)
 
     def tail(self):
@@ -116,7 +117,6 @@ def serving(toml):
             if server.process and server.process.poll() is None:
                 server.process.kill()
                 server.process.wait(WAIT_S)
-            server.log.close()
 
 
 def model_toml(path, extra="", worker='blocks = 512\nblock_tokens = 16\n'):
