@@ -164,7 +164,7 @@ int run(const bench_options& options) {
   auto path = std::filesystem::path(options.model);
   if (options.model.empty()) {
     path = folder.path();
-    test::write_tiny(path, test::make_tiny(qwen3_shape(options.small)));
+    test::write_tiny(test::make_tiny(qwen3_shape(options.small)), path);
   }
   auto model = load_model(path, options.type);
   if (!model) {

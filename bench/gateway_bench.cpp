@@ -2,10 +2,13 @@
 // of 0 microseconds), driven over keep-alive connections. Whatever a request takes here is added to what a model takes.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -35,6 +38,7 @@ class served {
     if (pipe(pipe_ends) != 0) throw std::runtime_error("no pipe");
     process_ = fork();
     if (process_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // no server outlives a bench that failed
       dup2(pipe_ends[1], STDOUT_FILENO);
       const auto config = (folder_.path() / "node.toml").string();
       execl(binary.c_str(), "troupe", "serve", "--config", config.c_str(), "--port", "0", nullptr);
@@ -107,8 +111,10 @@ class connection {
   static bool complete(const std::string& answer) {
     const auto head = answer.find("\r\n\r\n");
     if (head == std::string::npos) return false;
-    const auto length = answer.find("Content-Length: ");
-    if (length != std::string::npos && length < head) return answer.size() >= head + 4 + std::strtoul(answer.c_str() + length + 16, nullptr, 10);
+    std::string fields = answer.substr(0, head);
+    std::transform(fields.begin(), fields.end(), fields.begin(), [](unsigned char letter) { return std::tolower(letter); });
+    if (const auto length = fields.find("content-length: "); length != std::string::npos)
+      return answer.size() >= head + 4 + std::strtoul(fields.c_str() + length + 16, nullptr, 10);
     return answer.size() >= 5 && answer.compare(answer.size() - 5, 5, "0\r\n\r\n") == 0;  // the last chunk
   }
   int socket_;
@@ -129,16 +135,23 @@ struct load {
 void measure(const served& server, const load& work) {
   std::vector<std::vector<double>> latencies(work.connections);
   std::vector<std::thread> threads;
+  std::vector<std::string> errors(work.connections);
   const double cpu_before = server.cpu_seconds();
   const double seconds = bench::seconds_of([&] {
     for (unsigned i = 0; i < work.connections; ++i)
       threads.emplace_back([&, i] {
-        connection to(server.port());
-        const auto request = work.request(i);
-        for (unsigned n = 0; n < work.requests; ++n) latencies[i].push_back(bench::seconds_of([&] { to.exchange(request); }));
+        try {
+          connection to(server.port());
+          const auto request = work.request(i);
+          for (unsigned n = 0; n < work.requests; ++n) latencies[i].push_back(bench::seconds_of([&] { to.exchange(request); }));
+        } catch (const std::exception& error) {
+          errors[i] = error.what();
+        }
       });
     for (auto& thread : threads) thread.join();
   });
+  for (const auto& error : errors)
+    if (!error.empty()) throw std::runtime_error(work.name + ": " + error);
   const double cpu = server.cpu_seconds() - cpu_before;
   std::vector<double> all;
   for (const auto& each : latencies) all.insert(all.end(), each.begin(), each.end());

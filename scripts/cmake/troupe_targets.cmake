@@ -32,5 +32,6 @@ function(troupe_test name)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE troupe_doctest_main ${arg_LINK})
   doctest_discover_tests(${name} TEST_PREFIX "${name}: "
-    PROPERTIES TIMEOUT 300 ENVIRONMENT "TROUPE_SHARED=${TROUPE_SHARED};TROUPE_SOURCE=${PROJECT_SOURCE_DIR}")
+    PROPERTIES TIMEOUT 300 ENVIRONMENT "TROUPE_SHARED=${TROUPE_SHARED}"
+               ENVIRONMENT_MODIFICATION "TROUPE_SOURCE=set:${PROJECT_SOURCE_DIR}")
 endfunction()

@@ -81,7 +81,8 @@ caf::behavior fake_renderer(caf::event_based_actor* self, std::shared_ptr<bool> 
   return {[=](const render_request& request) -> caf::result<render_result> {
     if (*silent) return self->make_response_promise<render_result>();
     std::string text;
-    for (const auto& message : nlohmann::json::parse(request.input)["messages"]) {
+    const auto input = nlohmann::json::parse(request.input);
+    for (const auto& message : input["messages"]) {
       if (message["content"] == "raise") return make_error(errc::template_failed, "raised");
       text += "<|im_start|>" + message["role"].get<std::string>() + "\n" + message["content"].get<std::string>() + "<|im_end|>\n";
     }
