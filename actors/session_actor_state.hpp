@@ -41,6 +41,7 @@ struct session_actor_state {
   session_prompts prompts;
   std::unordered_map<request_id, session_turn> turns;
   std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
+  std::vector<owner_id> superseded;  ///< owners of compacted history, until the next prompt owns what it keeps
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
   std::uint64_t verbs_unnamed = 0;
@@ -76,6 +77,8 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
 void take_child(session_pointer self, const session_id& id, const session_kin_actor& child);
 void remember_worker(session_pointer self, worker_id id, const worker_actor& worker);
 void go_dormant(session_pointer self);
+/// A prompt has been admitted after a compaction: what it does not share with the history before is freed.
+void release_superseded(session_pointer self);
 /// `key` names who waits for the answer in `verbs_waiting`; nobody does when the session ends by itself.
 void begin_death(session_pointer self, const std::string& key, const session_verb& verb);
 

@@ -22,6 +22,9 @@ verb_effect apply_anywhere(const session_verb& verb) {
   auto effect = accepted(verb);
   switch (verb.what) {
     case verb_kind::compact:
+      effect = answered(verb, verb_outcome::deferred, "superseded blocks are freed when the next prompt shows what is kept");
+      effect.supersede = true;
+      break;
     case verb_kind::release:
       effect.release = true;
       break;

@@ -23,7 +23,8 @@ namespace troupe::actors {
 /// What a verb asks of the session's actor beyond the change of state.
 struct verb_effect {
   verb_answer answer;
-  bool release = false;  ///< give up the owned blocks; the answer then carries how many were freed
+  bool release = false;    ///< give up the owned blocks; the answer then carries how many were freed
+  bool supersede = false;  ///< give them up once the next prompt has shown which of them it keeps
   bool die = false;
 };
 

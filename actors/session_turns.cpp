@@ -1,5 +1,6 @@
 // The conversation of one turn: render -> route -> admit -> progress, each a request whose late answer is recognised by its number.
 // Every way out of a turn leads through `tell`, so its sink, the router, the trace and the session's life hear of the end once.
+#include <algorithm>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/session_actor_state.hpp"
@@ -40,7 +41,9 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   const auto id = ended.work.request().id;
   if (ended.routed) self->send(state.setup.services.router, route_end{id});
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
-  if (ended.worker && ended.work.owner() != state.life.owner()) self->anon_send(ended.worker, owner_release{ended.work.owner()});
+  const auto owner = ended.work.owner();
+  const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner) == state.superseded.end();
+  if (ended.worker && given_up) self->anon_send(ended.worker, owner_release{owner});
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
   state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));
@@ -211,7 +214,9 @@ void take_progress(session_pointer self, const sequence_progress& progress) {
   // A worker that this turn has left may still speak.
   const auto& sender = self->current_sender();
   if (sender && !(found->worker.address() == caf::actor_cast<caf::actor_addr>(sender))) return;
+  const bool keeps = progress.started && found->work.owner() == self->state.life.owner();
   tell(self, progress.id, found->work.advance(progress, now_of(self)));
+  if (keeps) release_superseded(self);
 }
 
 void fail_turn(session_pointer self, request_id id, failure error) {

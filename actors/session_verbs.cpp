@@ -25,16 +25,30 @@ class freed_sum {
 };
 using sum_pointer = std::shared_ptr<freed_sum>;
 
+void release_owner(session_pointer self, owner_id owner, const sum_pointer& sum) {
+  for (const auto& each : self->state.workers) {
+    sum->expect();
+    self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, owner_release{owner})
+        .then([sum](const owner_released& released) { sum->arrive(released.blocks_freed); }, [sum](const caf::error&) { sum->arrive(0); });
+  }
+}
+
 /// Gives up everything that the session owns; what its running turns still add is released when they end.
 void release_blocks(session_pointer self, const sum_pointer& sum) {
   auto& state = self->state;
-  const owner_release release{state.life.owner()};
+  for (const auto owner : std::exchange(state.superseded, {})) release_owner(self, owner, sum);
+  const auto owner = state.life.owner();
   state.life.release_owner();
-  for (const auto& each : state.workers) {
-    sum->expect();
-    self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, release)
-        .then([sum](const owner_released& released) { sum->arrive(released.blocks_freed); }, [sum](const caf::error&) { sum->arrive(0); });
-  }
+  release_owner(self, owner, sum);
+}
+
+/// The history so far keeps its blocks under an owner of its own: a prefix of it returns with the next prompt.
+void supersede(session_pointer self) {
+  auto& state = self->state;
+  // Compacted again and again without a turn between: nothing was computed under the present owner.
+  if (state.superseded.size() >= limits::superseded_owners_max) return;
+  state.superseded.push_back(state.life.owner());
+  state.life.release_owner();
 }
 
 void kill_children(session_pointer self, const std::string& verb_id, const sum_pointer& sum) {
@@ -65,7 +79,6 @@ void finish_death(session_pointer self, const std::string& key, verb_answer answ
   self->quit();
 }
 
-/// `compact` and `release`.
 void begin_release(session_pointer self, const std::string& key, const session_verb& verb, verb_answer answer) {
   auto sum = std::make_shared<freed_sum>([=](std::uint32_t freed) mutable {
     answer.blocks_freed = freed;
@@ -92,6 +105,7 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
   }
   auto effect = state.life.apply(verb, unix_ms_of(self));
   state.used_at = now_of(self);
+  if (effect.supersede) supersede(self);
   if (!effect.release && !effect.die) {
     settle(self, key, to_string(verb.what), effect.answer);
     tell_home(self);
@@ -141,6 +155,18 @@ void remember_worker(session_pointer self, worker_id id, const worker_actor& wor
   if (workers.size() <= limits::workers_per_session_max) return;
   self->anon_send(workers.front().handle, owner_release{self->state.life.owner()});
   workers.erase(workers.begin());
+}
+
+void release_superseded(session_pointer self) {
+  const auto owners = std::exchange(self->state.superseded, {});
+  if (owners.empty()) return;
+  auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {
+    verb_answer answer;
+    answer.blocks_freed = freed;
+    tell_lifecycle(self, to_string(verb_kind::compact), answer);
+  });
+  for (const auto owner : owners) release_owner(self, owner, sum);
+  sum->arrive(0);
 }
 
 void go_dormant(session_pointer self) {

@@ -54,7 +54,7 @@ class report {
     std::printf("\nprompt tokens %llu, of them from cache %llu: hit rate %.1f %%\n", as_int(prompt_), as_int(cached_),
                 prompt_ ? 100.0 * cached_ / prompt_ : 0.0);
     std::printf("tokens read from cache per token written: %.2f\n", written ? static_cast<double>(cached_) / written : 0.0);
-    std::printf("blocks freed by compaction and deaths: %llu\n", as_int(freed_));
+    std::printf("blocks freed at once by deaths: %llu\n", as_int(freed_));
   }
 
  private:

@@ -40,6 +40,7 @@ inline constexpr int json_depth_max = 64;                       ///< 400
 inline constexpr std::size_t sessions_max = 100'000;            ///< spawn answers queue_full
 inline constexpr std::size_t turns_per_session_max = 8;         ///< concurrent; one more is queue_full
 inline constexpr std::size_t children_per_session_max = 10'000;
+inline constexpr std::size_t superseded_owners_max = 4;         ///< compactions without a turn between; further ones change nothing
 inline constexpr std::size_t verb_ids_remembered = 256;         ///< per session; older ids are answered `missing`
 inline constexpr std::size_t worker_retries_per_turn = 4;       ///< then worker_lost
 inline constexpr auto worker_retry_wait = 50ms;                 ///< before the second retry of a turn, four times that before each later one

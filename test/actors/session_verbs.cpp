@@ -70,31 +70,47 @@ TEST_CASE("verbs of lower tiers are rejected with the reason") {
   }
 }
 
-TEST_CASE("compact and release give up the blocks of one owner, and the next turn owns anew") {
+TEST_CASE("release gives up the blocks of one owner, and the next turn owns anew") {
   one_worker stage;
-  auto compacted = stage.verb(stage.session, "a", verb_kind::compact);
-  CHECK(compacted.get().blocks_freed == 3);
+  auto released = stage.verb(stage.session, "a", verb_kind::release);
+  CHECK(released.get().blocks_freed == 3);
   CHECK(stage.worker.script->heard == lines{release_of(0)});
-  CHECK(stage.verb(stage.session, "a", verb_kind::compact).get() == compacted.get());
+  CHECK(stage.verb(stage.session, "a", verb_kind::release).get() == released.get());
   stage.verb(stage.session, "b", verb_kind::release);
   CHECK(stage.worker.script->heard == lines{release_of(0), release_of(1)});
   stage.turn(2);
   CHECK(stage.worker.script->admitted.back().owner == actors::owner_of({"agent"}, 1, 2));
 }
 
-TEST_CASE("blocks that a running turn adds after a compaction are released when it ends") {
+TEST_CASE("compacted history is released when the next prompt has been admitted, and owns what it shares") {
+  one_worker stage;
+  auto compacted = stage.verb(stage.session, "a", verb_kind::compact);
+  CHECK(compacted.get().outcome == verb_outcome::deferred);
+  CHECK(stage.worker.script->heard.empty());
+  stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
+  CHECK(stage.worker.script->admitted.back().owner == actors::owner_of({"agent"}, 1, 1));
+  CHECK(stage.worker.script->heard.empty());
+  stage.say(stage.worker, stage.started(2, 1, 0));
+  CHECK(stage.worker.script->heard == lines{release_of(0)});
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.worker.script->heard == lines{release_of(0)});
+}
+
+TEST_CASE("a turn that runs during a compaction keeps its blocks until the next prompt") {
   one_worker stage;
   stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
   stage.verb(stage.session, "a", verb_kind::compact);
   stage.say(stage.worker, stage.ended(2, finish_reason::stop));
-  CHECK(stage.worker.script->heard == lines{release_of(0), release_of(0)});
+  CHECK(stage.worker.script->heard.empty());
+  stage.verb(stage.session, "b", verb_kind::die);
+  CHECK(stage.worker.script->heard == lines{release_of(0), release_of(1)});
 }
 
 TEST_CASE("a repeat that comes while the first verb waits gets the same answer") {
   one_worker stage;
   stage.worker.script->silent = true;
-  auto first = stage.verb(stage.session, "a", verb_kind::compact);
-  auto second = stage.verb(stage.session, "a", verb_kind::compact);
+  auto first = stage.verb(stage.session, "a", verb_kind::release);
+  auto second = stage.verb(stage.session, "a", verb_kind::release);
   CHECK_FALSE(first.ready());
   stage.advance(limits::release_wait + 10ms, 100ms);
   REQUIRE(first.ready());
