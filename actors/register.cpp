@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/direct_router.hpp"
 #include "engine/core/routing.hpp"
 
 namespace troupe::actors {
@@ -19,6 +20,7 @@ router_factory routed_by(std::string policy) {
 
 void register_behaviours(behaviour_registry& registry) {
   for (auto policy : core::routing_policy_names()) registry.routers.add(std::string{policy}, routed_by(std::string{policy}));
+  registry.routers.add("direct", [](caf::actor_system& system, router_setup) -> router_shard_actor { return system.spawn(direct_router); });
 }
 
 }  // namespace troupe::actors

@@ -282,6 +282,6 @@ TEST_CASE("routers are registered by the names of the policies") {
   }
   auto unknown = registry.routers.find("best");
   REQUIRE_FALSE(unknown);
-  CHECK(unknown.error().message == "unknown router behaviour 'best'; known are cost, least_loaded, random, round_robin, sticky");
+  CHECK(unknown.error().message == "unknown router behaviour 'best'; known are cost, direct, least_loaded, random, round_robin, sticky");
   CHECK(unknown.error().param == "router.behaviour");
 }
