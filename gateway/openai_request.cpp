@@ -9,9 +9,6 @@ namespace troupe::gateway {
 namespace json = boost::json;
 namespace {
 
-// The specification's default for legacy completions; chat has none and takes what the context leaves.
-constexpr std::uint32_t completion_tokens_default = 16;
-
 void read_chat_logprobs(const json_reader& body, openai_turn& result) {
   body.read("logprobs", result.wish.logprobs);
   std::int32_t top = 0;
@@ -69,7 +66,6 @@ expected<openai_turn> read_completion_request(const json::object& object) {
   first_failure failed;
   const json_reader body(object, "", failed);
   openai_turn result;
-  result.turn.tokens_max = completion_tokens_default;
   read_answer_wish(body, result.wish);
   refuse_unoffered(body);
   read_prompt(body, result.turn.prompt);
