@@ -14,9 +14,9 @@ using backend_result = expected<std::unique_ptr<backend>>;
 
 std::chrono::nanoseconds steady_now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
-/// [layer][k|v][kv_head][token][head_dim] in f32.
-std::uint64_t cpu_block_bytes(const core::model_config& shape, std::uint32_t block_tokens) {
-  return std::uint64_t{shape.layers} * 2 * shape.kv_width() * block_tokens * sizeof(float);
+/// [layer][k|v][kv_head][token][head_dim] in the model's number type.
+std::uint64_t cpu_block_bytes(const core::model& model, std::uint32_t block_tokens) {
+  return std::uint64_t{model.config.layers} * 2 * model.config.kv_width() * block_tokens * core::bytes_of(model.weights.type);
 }
 
 /// 64 KiB a token: about what an 8B model with grouped heads keeps in bf16; the timing backend has no bytes of its own.
@@ -24,7 +24,7 @@ constexpr std::uint64_t timing_token_bytes = 64 << 10;
 
 expected<std::uint32_t> block_count_of(const worker_config& config, const core::model* weights) {
   if (config.blocks != 0) return config.blocks;
-  const auto bytes = weights ? cpu_block_bytes(weights->config, config.block_tokens) : timing_token_bytes * config.block_tokens;
+  const auto bytes = weights ? cpu_block_bytes(*weights, config.block_tokens) : timing_token_bytes * config.block_tokens;
   const auto count = config.kv_bytes / bytes;
   if (count == 0) return failure{errc::invalid_request, "the KV cache is smaller than one block", "worker.kv_bytes"};
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, no_block - 1));
@@ -57,7 +57,8 @@ expected<backend_factory> timing_factory(const worker_config& config, std::uint3
   options.rates.prefill_token_s = config.timing_prefill_token_us * microsecond;
   options.rates.decode_row_s = config.timing_decode_token_us * microsecond;
   if (!config.timing_script.empty()) {
-    if (model.defaults.eos.empty()) return failure{errc::invalid_request, "a script needs a model with an end token", "worker.timing_script"};
+    if (model.defaults.eos.empty())
+      return failure{errc::invalid_request, "a script needs a model with an end token", "worker.timing_script"};
     auto script = load_scripted_answers(config.timing_script, *model.tokens, model.defaults.eos.front());
     if (!script) return script.error();
     options.tokens = std::move(*script);

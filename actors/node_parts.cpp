@@ -49,8 +49,8 @@ expected<loaded_model> load(const config& settings, const model_config& wanted, 
   loaded_model loaded;
   auto fingerprint = std::uint64_t{XXH3_64bits(wanted.name.data(), wanted.name.size())};
   if (is_computed(settings, wanted.name)) {
-    // "checkpoint" is f32 on this backend, whatever is stored: the only type it computes in.
-    std::optional<core::numeric_type> type;
+    std::optional<core::numeric_type> type;  // none: the checkpoint's
+    if (wanted.dtype == "f32") type = core::numeric_type::f32;
     if (wanted.dtype == "bf16") type = core::numeric_type::bf16;
     auto weights = core::load_model(wanted.path, type);
     if (!weights) return weights.error();

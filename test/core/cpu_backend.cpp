@@ -107,12 +107,28 @@ std::vector<token_id> continuation(std::size_t count) {
 TEST_CASE("a backend says what it is") {
   collector done;
   const auto& traits = done.backend().traits();
-  CHECK(traits.numeric_class == "cpu-scalar-f32");
+  CHECK(traits.numeric_class == "cpu-" + std::string(find_kernels(numeric_type::f32)->name));
   CHECK(traits.block_count == 16);
   CHECK(traits.block_tokens == 8);
   CHECK(traits.slots == 4);
   CHECK(traits.vocabulary == 65);
   CHECK(traits.block_bytes == 2 * 2 * 2 * 8 * 8 * 4);  // layers, k and v, kv heads, tokens, head_dim, bytes
+  auto options = small();
+  options.instructions = instruction_set::scalar;
+  CHECK(collector(options).backend().traits().numeric_class == "cpu-scalar-f32");
+}
+
+TEST_CASE("a backend in bfloat16 has blocks of half the bytes") {
+  const test::temporary_folder folder;
+  test::write_tiny(test::make_tiny({}), folder.path());
+  const auto model = load_model(folder.path(), numeric_type::bf16);
+  REQUIRE(model);
+  auto options = small();
+  options.instructions = instruction_set::scalar;
+  const auto made = cpu_backend::create(*model, std::make_shared<compute_pool>(1), options, [](ticket_id, step_result) {});
+  REQUIRE(made);
+  CHECK((*made)->traits().numeric_class == "cpu-scalar-bf16");
+  CHECK((*made)->traits().block_bytes == 2 * 2 * 2 * 8 * 8 * 2);
 }
 
 TEST_CASE("tokens may be named by the slot that samples them, two steps in flight") {

@@ -39,16 +39,11 @@ token_id largest(const std::vector<float>& logits) {
   return static_cast<token_id>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-}  // namespace
-
-TEST_CASE("greedy decoding from BOS gives the golden tokens and logits") {
-  const auto golden = load_golden();
-  if (!golden) return;
-  const auto alone = test::decode_alone(golden->model, golden->tokens);
+void check_golden(const golden& golden, const test::decoded_alone& alone) {
   double furthest = 0;
-  for (std::size_t i = 0; i < golden->tokens.size(); ++i) {
+  for (std::size_t i = 0; i < golden.tokens.size(); ++i) {
     CAPTURE(i);
-    const auto& top = golden->steps[i].at("top5");
+    const auto& top = golden.steps[i].at("top5");
     REQUIRE(top.size() == 5);
     for (const auto& [token, logit] : top.get<std::vector<std::pair<std::size_t, double>>>()) {
       const auto difference = std::abs(static_cast<double>(alone.logits[i][token]) - logit);
@@ -56,9 +51,20 @@ TEST_CASE("greedy decoding from BOS gives the golden tokens and logits") {
       furthest = std::max(furthest, difference);
     }
     CHECK(largest(alone.logits[i]) == top[0][0].get<token_id>());
-    if (i + 1 < golden->tokens.size()) CHECK(largest(alone.logits[i]) == golden->tokens[i + 1]);
+    if (i + 1 < golden.tokens.size()) CHECK(largest(alone.logits[i]) == golden.tokens[i + 1]);
   }
   MESSAGE("largest difference of a golden logit: " << furthest);
+}
+
+}  // namespace
+
+TEST_CASE("greedy decoding from BOS gives the golden tokens and logits in every table") {
+  const auto golden = load_golden();
+  if (!golden) return;
+  for (const auto instructions : test::available_instructions()) {
+    CAPTURE(find_kernels(numeric_type::f32, instructions)->name);
+    check_golden(*golden, test::decode_alone(golden->model, golden->tokens, instructions));
+  }
 }
 
 TEST_CASE("chunked prefill of the golden text has the bits of decoding") {

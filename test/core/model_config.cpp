@@ -182,16 +182,30 @@ TEST_CASE("a tensor that is missing, misshapen or of another kind fails the load
   CHECK(failing([](auto& tiny) { tiny.config["attention_bias"] = true; }) == "tensor model.layers.0.self_attn.q_proj.bias is missing");
 }
 
-TEST_CASE("loading refuses bfloat16 arithmetic and folders without a model") {
+TEST_CASE("a model computes in what its checkpoint stores unless told otherwise") {
+  const auto type_of = [](const char* dtype, std::optional<numeric_type> wanted) {
+    const test::temporary_folder folder;
+    test::tiny_spec spec;
+    spec.dtype = dtype;
+    test::write_tiny(test::make_tiny(spec), folder.path());
+    const auto loaded = load_model(folder.path(), wanted);
+    REQUIRE(loaded);
+    return (*loaded)->weights.type;
+  };
+  CHECK(type_of("BF16", {}) == numeric_type::bf16);
+  CHECK(type_of("F32", {}) == numeric_type::f32);
+  CHECK(type_of("F16", {}) == numeric_type::f32);
+  CHECK(type_of("BF16", numeric_type::f32) == numeric_type::f32);
+  CHECK(type_of("F16", numeric_type::bf16) == numeric_type::bf16);
+}
+
+TEST_CASE("loading refuses folders without a model") {
   const test::temporary_folder folder;
   const auto empty = load_model(folder.path());
   REQUIRE_FALSE(empty);
   CHECK(empty.error().code == errc::io_failed);
   test::write_tiny(test::make_tiny({}), folder.path());
   CHECK(load_model(folder.path(), numeric_type::f32));
-  const auto bf16 = load_model(folder.path(), numeric_type::bf16);
-  REQUIRE_FALSE(bf16);
-  CHECK(bf16.error().code == errc::unsupported_parameter);
   test::write_file(folder.path() / "generation_config.json", "{");
   CHECK_FALSE(load_model(folder.path()));
 }

@@ -12,10 +12,10 @@ using namespace troupe::core;
 
 namespace {
 
-std::shared_ptr<const model> load(const test::tiny_model& tiny) {
+std::shared_ptr<const model> load(const test::tiny_model& tiny, numeric_type type = numeric_type::f32) {
   const test::temporary_folder folder;
   test::write_tiny(tiny, folder.path());
-  auto loaded = load_model(folder.path());
+  auto loaded = load_model(folder.path(), type);
   REQUIRE_MESSAGE(loaded, loaded.error().message);
   return *loaded;
 }
@@ -47,11 +47,15 @@ void check_against_reference(const test::tiny_spec& spec, std::size_t count, con
   test::reference_forward reference(tiny);
   if (scale) reference.scale_frequency = scale;
   const auto tokens = random_tokens(spec.seed + 77, count, spec.vocabulary);
-  const auto got = test::decode_alone(load(tiny), tokens).logits;
-  const auto error = distance(got, reference.run(tokens));
-  CAPTURE(error);
-  CHECK(error < 1e-4);
-  CHECK(error > 0);  // float32 against float64: equal bits would mean that one is the other
+  const auto want = reference.run(tokens);
+  const auto model = load(tiny);
+  for (const auto instructions : test::available_instructions()) {
+    CAPTURE(find_kernels(numeric_type::f32, instructions)->name);
+    const auto error = distance(test::decode_alone(model, tokens, instructions).logits, want);
+    CAPTURE(error);
+    CHECK(error < 1e-4);
+    CHECK(error > 0);  // float32 against float64: equal bits would mean that one is the other
+  }
 }
 
 test::tiny_spec qwen3() {
@@ -172,22 +176,25 @@ TEST_CASE("llama3 rope scaling keeps short waves, stretches long ones and blends
   CHECK(blended > 0);
 }
 
-TEST_CASE("mixed batches of 1 to 16 rows have the bits of decoding alone") {
+namespace {
+
+void check_mixed_batches(numeric_type type, instruction_set instructions) {
   auto spec = qwen3();
   spec.layers = 2;
-  const auto model = load(test::make_tiny(spec));
+  const auto model = load(test::make_tiny(spec), type);
   std::vector<std::vector<token_id>> prompts;
   std::vector<test::decoded_alone> alone;
   test::random_source random{21};
   for (std::size_t i = 0; i < 16; ++i) {
     prompts.push_back(random_tokens(100 + i, 1 + random.below(300), spec.vocabulary));
-    alone.push_back(test::decode_alone(model, prompts.back()));
+    alone.push_back(test::decode_alone(model, prompts.back(), instructions));
   }
   const std::vector<test::runner_options> runs{{.threads = 1, .block_count = 200, .shuffle = 1},
                                                {.threads = 2, .block_count = 200, .shuffle = 2},
                                                {.threads = 3, .block_tokens = 16, .block_count = 400, .tile_tokens = 7, .shuffle = 3},
                                                {.threads = 2, .block_tokens = 5, .block_count = 1200, .tile_tokens = 1000, .shuffle = 4}};
-  for (const auto& options : runs) {
+  for (auto options : runs) {
+    options.instructions = instructions;
     CAPTURE(options.shuffle);
     test::forward_runner runner(model, options);
     for (const auto& prompt : prompts) runner.add(prompt);
@@ -210,5 +217,34 @@ TEST_CASE("mixed batches of 1 to 16 rows have the bits of decoding alone") {
       }
     }
     for (std::size_t i = 0; i < prompts.size(); ++i) CHECK(runner.kv_of(i) == alone[i].kv);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("mixed batches of 1 to 16 rows have the bits of decoding alone, in every table") {
+  for (const auto type : {numeric_type::f32, numeric_type::bf16}) {
+    for (const auto instructions : test::available_instructions()) {
+      CAPTURE(find_kernels(type, instructions)->name);
+      check_mixed_batches(type, instructions);
+    }
+  }
+}
+
+TEST_CASE("bfloat16 keeps a bfloat16 checkpoint's weights and rounds only K and V") {
+  auto spec = qwen3();
+  spec.dtype = "BF16";
+  spec.seed = 11;
+  const auto tiny = test::make_tiny(spec);
+  test::reference_forward reference(tiny);
+  const auto tokens = random_tokens(12, 200, spec.vocabulary);
+  const auto want = reference.run(tokens);
+  const auto model = load(tiny, numeric_type::bf16);
+  for (const auto instructions : test::available_instructions()) {
+    const auto error = distance(test::decode_alone(model, tokens, instructions).logits, want);
+    CAPTURE(find_kernels(numeric_type::bf16, instructions)->name);
+    CAPTURE(error);
+    CHECK(error < 1e-2);
+    CHECK(error > 1e-5);
   }
 }

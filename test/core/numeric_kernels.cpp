@@ -88,42 +88,15 @@ TEST_CASE("the exponential is within two units of the last place") {
   CHECK(std::isnan(exp_f32(std::numeric_limits<float>::quiet_NaN())));
 }
 
-TEST_CASE("a matrix product has the same bits for any part of N and M") {
-  test::random_source random{1};
-  const auto fill = [&](std::size_t size) {
-    std::vector<float> values(size);
-    for (auto& value : values) value = random.symmetric();
-    return values;
-  };
-  const auto& kernels = scalar_f32_kernels();
-  for (const std::uint32_t depth : {1U, 15U, 16U, 17U, 64U, 172U}) {
-    constexpr std::uint32_t rows = 37, width = 29;
-    const auto in = fill(rows * depth), weights = fill(width * depth), bias = fill(width);
-    const matrix matrix{weights.data(), width, depth};
-    std::vector<float> whole(rows * width), parts(rows * width);
-    kernels.matmul({in.data(), rows, matrix, bias.data(), whole.data()}, 0, width);
-    for (std::uint32_t m = 0; m < rows; ++m) {
-      for (std::uint32_t n = 0; n < width; n += 3) {
-        kernels.matmul({in.data() + m * depth, 1, matrix, bias.data(), parts.data() + m * width}, n, std::min(width, n + 3));
-      }
-    }
-    CHECK(whole == parts);
-    double exact = static_cast<double>(bias[28]);
-    for (std::uint32_t k = 0; k < depth; ++k)
-      exact += static_cast<double>(in[36 * depth + k]) * static_cast<double>(weights[28 * depth + k]);
-    CHECK(static_cast<double>(whole.back()) == doctest::Approx(exact).epsilon(1e-5));
-  }
-}
-
 TEST_CASE("rotation pairs each element with the one half a head away") {
   const rope_table table({}, 4);
   CHECK(table.inverse_frequencies() == std::vector<float>{1.0F, 0.01F});
   float cosines[2], sines[2], head[4] = {1, 2, 3, 4};
   table.fill(0, cosines, sines);
-  scalar_f32_kernels().rotate(head, cosines, sines, 4);
+  find_kernels(numeric_type::f32, instruction_set::scalar)->rotate(head, cosines, sines, 4);
   CHECK(std::vector<float>(head, head + 4) == std::vector<float>{1, 2, 3, 4});
   table.fill(3, cosines, sines);
-  scalar_f32_kernels().rotate(head, cosines, sines, 4);
+  find_kernels(numeric_type::f32, instruction_set::scalar)->rotate(head, cosines, sines, 4);
   CHECK(head[0] == doctest::Approx(std::cos(3.0) - 3 * std::sin(3.0)));
   CHECK(head[2] == doctest::Approx(3 * std::cos(3.0) + std::sin(3.0)));
   CHECK(head[1] == doctest::Approx(2 * std::cos(0.03) - 4 * std::sin(0.03)));

@@ -15,13 +15,15 @@ namespace troupe::test {
 struct runner_options {
   std::uint32_t threads = 1, block_tokens = 32, block_count = 64, tile_tokens = 128;
   std::uint64_t shuffle = 0;  ///< 0: blocks in ascending order
+  core::instruction_set instructions = core::instruction_set::best;
 };
 
 class forward_runner {
  public:
   forward_runner(const std::shared_ptr<const core::model>& model, const runner_options& options)
-      : model_(model), kv_(take(core::kv_pool::allocate(model->config, {options.block_count, options.block_tokens, 4}))) {
-    pass_ = take(core::forward_pass::create(model, std::make_shared<core::compute_pool>(options.threads), {16, options.tile_tokens}));
+      : model_(model), kv_(take(core::kv_pool::allocate(model->config, {options.block_count, options.block_tokens, element_bytes()}))) {
+    pass_ = take(core::forward_pass::create(model, std::make_shared<core::compute_pool>(options.threads),
+                                            {16, options.tile_tokens, options.instructions}));
     free_.resize(options.block_count);
     std::iota(free_.rbegin(), free_.rend(), 0U);
     random_source random{options.shuffle};
@@ -72,13 +74,13 @@ class forward_runner {
   }
 
   /// K and V of the computed tokens, in logical order.
-  [[nodiscard]] std::vector<float> kv_of(std::size_t sequence) const {
-    std::vector<float> all;
+  [[nodiscard]] std::vector<std::byte> kv_of(std::size_t sequence) const {
+    std::vector<std::byte> all;
     const auto& config = model_->config;
     const auto& one = sequences_[sequence];
     const auto append = [&](const std::byte* head, std::uint32_t offset) {
-      const auto* from = reinterpret_cast<const float*>(head) + std::size_t{offset} * config.head_dim;
-      all.insert(all.end(), from, from + config.head_dim);
+      const auto bytes = std::size_t{config.head_dim} * element_bytes();
+      all.insert(all.end(), head + offset * bytes, head + (offset + 1) * bytes);
     };
     for (std::uint32_t p = 0; p < one.computed; ++p) {
       const auto block = one.table[p / kv_.block_tokens()];
@@ -104,6 +106,8 @@ class forward_runner {
     return std::move(*result);
   }
 
+  [[nodiscard]] std::uint32_t element_bytes() const { return core::bytes_of(model_->weights.type); }
+
   std::shared_ptr<const core::model> model_;
   core::kv_pool kv_;
   std::unique_ptr<core::forward_pass> pass_;
@@ -114,15 +118,24 @@ class forward_runner {
 /// What a sequence gives when it is decoded alone, token by token, on one thread: the yardstick of every other run.
 struct decoded_alone {
   std::vector<std::vector<float>> logits;  ///< after each token
-  std::vector<float> kv;
+  std::vector<std::byte> kv;
 };
-inline decoded_alone decode_alone(const std::shared_ptr<const core::model>& model, const std::vector<token_id>& tokens) {
-  forward_runner runner(model, {});
+inline decoded_alone decode_alone(const std::shared_ptr<const core::model>& model, const std::vector<token_id>& tokens,
+                                  core::instruction_set instructions = core::instruction_set::best) {
+  forward_runner runner(model, {.instructions = instructions});
   const auto sequence = runner.add(tokens);
   decoded_alone result;
   while (runner.remaining(sequence) > 0) result.logits.push_back(runner.step({{sequence, 1}}).front());
   result.kv = runner.kv_of(sequence);
   return result;
+}
+
+/// What the number type's tables can be forced to on this machine: scalar always.
+inline std::vector<core::instruction_set> available_instructions() {
+  std::vector<core::instruction_set> all;
+  for (const auto set : {core::instruction_set::scalar, core::instruction_set::avx2, core::instruction_set::avx512})
+    if (core::find_kernels(core::numeric_type::f32, set) != nullptr) all.push_back(set);
+  return all;
 }
 
 }  // namespace troupe::test

@@ -29,10 +29,10 @@ void apply_mask(std::span<float> logits, std::span<const std::uint64_t> mask) {
 
 expected<std::unique_ptr<cpu_backend>> cpu_backend::create(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads,
                                                            cpu_backend_options options, completion done) {
-  auto kv = kv_pool::allocate(model->config, {options.block_count, options.block_tokens, scalar_f32_kernels().kv_element_bytes});
+  auto kv = kv_pool::allocate(model->config, {options.block_count, options.block_tokens, bytes_of(model->weights.type)});
   if (!kv) return kv.error();
   const auto config = model->config;
-  auto pass = forward_pass::create(std::move(model), std::move(threads), {options.slots, options.tile_tokens});
+  auto pass = forward_pass::create(std::move(model), std::move(threads), {options.slots, options.tile_tokens, options.instructions});
   if (!pass) return pass.error();
   return std::unique_ptr<cpu_backend>(new cpu_backend(config, std::move(options), std::move(done), std::move(*kv), std::move(*pass)));
 }
@@ -41,7 +41,7 @@ cpu_backend::cpu_backend(const model_config& config, cpu_backend_options options
                          std::unique_ptr<forward_pass> pass)
     : options_(std::move(options)),
       done_(std::move(done)),
-      traits_{"cpu-" + std::string(scalar_f32_kernels().name),
+      traits_{"cpu-" + std::string(pass->kernels().name),
               options_.block_count,
               options_.block_tokens,
               options_.slots,

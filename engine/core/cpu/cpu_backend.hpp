@@ -23,13 +23,15 @@ struct cpu_backend_options {
   std::uint32_t block_count = 0;
   std::uint32_t block_tokens = 32;
   std::uint32_t slots = 16;
-  std::uint32_t tile_tokens = 128;                  ///< see forward_options
-  std::function<std::chrono::nanoseconds()> clock;  ///< for step_result::seconds, which stay 0 without; called on the backend's thread
+  std::uint32_t tile_tokens = 128;                       ///< see forward_options
+  instruction_set instructions = instruction_set::best;  ///< another one only for tests and measurements
+  std::function<std::chrono::nanoseconds()> clock;       ///< for step_result::seconds, which stay 0 without; called on the backend's thread
 };
 
 class cpu_backend final : public backend {
  public:
-  /// Fails with invalid_request (an option) or io_failed (no memory). `done` is called on the backend's own thread.
+  /// Fails with invalid_request (an option), unsupported_parameter (its instructions) or io_failed (no memory). `done` is called on the
+  /// backend's own thread.
   static expected<std::unique_ptr<cpu_backend>> create(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads,
                                                        cpu_backend_options options, completion done);
   ~cpu_backend() override;

@@ -4,12 +4,19 @@
 #include <array>
 #include <cstring>
 
+#include "engine/core/model/packed_matrix.hpp"
+
 namespace troupe::core {
 namespace {
 
-// 32768 multiply-adds: some 10 us of scalar work, ten times what it costs to hand a chunk to another thread.
-constexpr std::uint64_t chunk_work_min = 32768;
+// 131072 multiply-adds: at least 5 us of vector work, several times what it costs to hand a chunk to another thread.
+constexpr std::uint64_t chunk_work_min = 131072;
+// A multiple of every table's tile of rows (12 and 6).
+constexpr std::uint32_t rows_per_chunk = 48;
 constexpr std::uint64_t floats_per_line = 16;
+
+/// An odd number of cache lines.
+std::uint64_t padded(std::uint64_t width) { return ((width + floats_per_line - 1) / floats_per_line | 1) * floats_per_line; }
 
 }  // namespace
 
@@ -22,10 +29,12 @@ expected<std::unique_ptr<forward_pass>> forward_pass::create(std::shared_ptr<con
   if (options.tile_tokens < 1 || options.tile_tokens > 4096) {
     return failure{errc::invalid_request, "tile_tokens must be in [1, 4096]", "tile_tokens"};
   }
-  std::unique_ptr<forward_pass> pass(new forward_pass(std::move(model), std::move(threads), options));
+  const auto* kernels = find_kernels(model->weights.type, options.instructions);
+  if (kernels == nullptr) return failure{errc::unsupported_parameter, "this machine lacks the instructions asked for", "instructions"};
+  std::unique_ptr<forward_pass> pass(new forward_pass(std::move(model), std::move(threads), options, *kernels));
   const auto& config = pass->model_->config;
   struct part {
-    float** into;
+    workspace* into;
     std::uint64_t rows, width;
   };
   const std::uint64_t tile = options.tile_tokens, samples = options.samples_max;
@@ -39,32 +48,31 @@ expected<std::unique_ptr<forward_pass>> forward_pass::create(std::shared_ptr<con
                                     {&pass->sines_, tile, config.head_dim / 2},
                                     {&pass->sampled_, samples, config.hidden},
                                     {&pass->logits_, samples, config.vocabulary}}};
-  const auto floats = [](const part& one) { return (one.rows * one.width + floats_per_line - 1) / floats_per_line * floats_per_line; };
   std::uint64_t total = 0;
-  for (const auto& one : parts) total += floats(one);
+  for (const auto& one : parts) total += one.rows * padded(one.width);
   auto memory = memory_region::allocate(total * sizeof(float));
   if (!memory) return memory.error();
   pass->memory_ = std::move(*memory);
   auto* next = reinterpret_cast<float*>(pass->memory_.data());
   for (const auto& one : parts) {
-    *one.into = next;
-    next += floats(one);
+    *one.into = {next, padded(one.width)};
+    next += one.rows * padded(one.width);
   }
   return pass;
 }
 
-forward_pass::forward_pass(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads, const forward_options& options)
+forward_pass::forward_pass(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads, const forward_options& options,
+                           const kernel_table& kernels)
     : model_(std::move(model)),
       threads_(std::move(threads)),
       options_(options),
-      kernels_(scalar_f32_kernels()),
+      kernels_(kernels),
       rope_(model_->config.rope, model_->config.head_dim) {
   tile_.reserve(options.tile_tokens);
+  runs_.reserve(options.tile_tokens);
 }
 
-std::span<float> forward_pass::logits(std::size_t sample) const noexcept {
-  return {logits_ + sample * model_->config.vocabulary, model_->config.vocabulary};
-}
+std::span<float> forward_pass::logits(std::size_t sample) const noexcept { return {logits_[sample], model_->config.vocabulary}; }
 
 /// Calls function(begin, end) over [0, items), in parallel when there is enough work.
 template <class Function>
@@ -74,10 +82,16 @@ void forward_pass::split(std::size_t items, std::uint64_t work_per_item, Functio
   threads_->parallel_for(chunks, [&](std::size_t chunk) { function(chunk * per_chunk, std::min(items, (chunk + 1) * per_chunk)); });
 }
 
-void forward_pass::multiply(const float* in, std::uint32_t rows, const matrix& weights, const float* bias, float* out) {
-  const matmul_args args{in, rows, weights, bias, out};
-  split(weights.rows, std::uint64_t{rows} * weights.columns, [&](std::size_t begin, std::size_t end) {
-    kernels_.matmul(args, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end));
+/// Split by panels; by rows too where there are too few panels for everyone. No cut changes a bit.
+void forward_pass::multiply(const workspace& in, std::uint32_t rows, const matrix& weights, const float* bias, const workspace& out) {
+  const auto panels = panels_of(weights.rows);
+  const auto rows_each = panels >= 4 * std::uint64_t{threads_->threads()} ? rows : rows_per_chunk;
+  const auto parts = (rows + rows_each - 1) / rows_each;
+  split(panels * parts, std::uint64_t{rows_each} * weights.columns * panel_width, [&](std::size_t begin, std::size_t end) {
+    for (auto item = begin; item < end; ++item) {
+      const auto panel = static_cast<std::uint32_t>(item / parts), row = static_cast<std::uint32_t>(item % parts) * rows_each;
+      kernels_.matmul({in[row], in.stride, std::min(rows_each, rows - row), weights, bias, out[row], out.stride}, panel, panel + 1);
+    }
   });
 }
 
@@ -101,11 +115,12 @@ void forward_pass::run(const step_plan& plan, std::span<const token_id> tokens, 
 
 void forward_pass::run_tile(const kv_pool& kv) {
   const auto& config = model_->config;
-  const std::size_t hidden = config.hidden, half = config.head_dim / 2;
-  split(tile_.size(), hidden + 64 * half, [&](std::size_t begin, std::size_t end) {
+  const std::size_t hidden = config.hidden;
+  find_runs();
+  split(tile_.size(), hidden + 32 * std::size_t{config.head_dim}, [&](std::size_t begin, std::size_t end) {
     for (auto i = begin; i < end; ++i) {
-      kernels_.embed(model_->weights.embedding, tile_[i].token, hidden_ + i * hidden);
-      rope_.fill(tile_[i].position, cosines_ + i * half, sines_ + i * half);
+      kernels_.embed(model_->weights.embedding, tile_[i].token, hidden_[i]);
+      rope_.fill(tile_[i].position, cosines_[i], sines_[i]);
     }
   });
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
@@ -114,7 +129,7 @@ void forward_pass::run_tile(const kv_pool& kv) {
   }
   for (std::size_t i = 0; i < tile_.size(); ++i) {
     if (tile_[i].sample < 0) continue;
-    std::memcpy(sampled_ + static_cast<std::size_t>(tile_[i].sample) * hidden, hidden_ + i * hidden, hidden * sizeof(float));
+    std::memcpy(sampled_[static_cast<std::size_t>(tile_[i].sample)], hidden_[i], hidden * sizeof(float));
   }
   tile_.clear();
 }
@@ -123,7 +138,7 @@ void forward_pass::norm_tokens(const float* weight) {
   const std::size_t hidden = model_->config.hidden;
   split(tile_.size(), 2 * hidden, [&](std::size_t begin, std::size_t end) {
     for (auto i = begin; i < end; ++i) {
-      kernels_.rms_norm(hidden_ + i * hidden, weight, normed_ + i * hidden, model_->config.hidden, model_->config.rms_norm_eps);
+      kernels_.rms_norm(hidden_[i], weight, normed_[i], model_->config.hidden, model_->config.rms_norm_eps);
     }
   });
 }
@@ -131,7 +146,7 @@ void forward_pass::norm_tokens(const float* weight) {
 void forward_pass::add_tokens() {
   const std::size_t hidden = model_->config.hidden;
   split(tile_.size(), hidden, [&](std::size_t begin, std::size_t end) {
-    for (auto i = begin; i < end; ++i) kernels_.add(hidden_ + i * hidden, normed_ + i * hidden, model_->config.hidden);
+    for (auto i = begin; i < end; ++i) kernels_.add(hidden_[i], normed_[i], model_->config.hidden);
   });
 }
 
@@ -152,48 +167,63 @@ void forward_pass::attention_block(const kv_pool& kv, std::uint32_t layer) {
 void forward_pass::shape_heads(const kv_pool& kv, std::uint32_t layer, std::size_t index) {
   const auto& config = model_->config;
   const auto& weights = model_->weights.layers[layer];
-  const std::size_t half = config.head_dim / 2;
-  float* query = qkv_ + index * weights.qkv.rows;
+  float* query = qkv_[index];
   float* key = query + config.query_width();
   const float* value = key + config.kv_width();
   const auto shape = [&](float* heads, std::uint32_t count, const float* norm) {
     for (std::uint32_t h = 0; h < count; ++h) {
       float* head = heads + std::size_t{h} * config.head_dim;
       if (norm != nullptr) kernels_.rms_norm(head, norm, head, config.head_dim, config.rms_norm_eps);
-      kernels_.rotate(head, cosines_ + index * half, sines_ + index * half, config.head_dim);
+      kernels_.rotate(head, cosines_[index], sines_[index], config.head_dim);
     }
   };
   shape(query, config.heads, weights.query_norm);
   shape(key, config.kv_heads, weights.key_norm);
   const auto& token = tile_[index];
   const auto block = token.table[token.position / kv.block_tokens()];
-  const auto bytes = std::size_t{token.position % kv.block_tokens()} * config.head_dim * kernels_.kv_element_bytes;
+  const auto bytes = std::size_t{token.position % kv.block_tokens()} * config.head_dim * bytes_of(kernels_.type);
   for (std::uint32_t h = 0; h < config.kv_heads; ++h) {
     kernels_.store_kv(key + std::size_t{h} * config.head_dim, kv.keys(block, layer, h) + bytes, config.head_dim);
     kernels_.store_kv(value + std::size_t{h} * config.head_dim, kv.values(block, layer, h) + bytes, config.head_dim);
   }
 }
 
+void forward_pass::find_runs() {
+  const auto tokens_max = std::max(1U, attention_rows / (model_->config.heads / model_->config.kv_heads));
+  runs_.clear();
+  for (std::size_t i = 0; i < tile_.size(); ++i) {
+    const bool continues = i > 0 && tile_[i].table == tile_[i - 1].table && tile_[i].position == tile_[i - 1].position + 1;
+    if (continues && runs_.back().tokens < tokens_max) {
+      ++runs_.back().tokens;
+    } else {
+      runs_.push_back({i, 1});
+    }
+  }
+}
+
 void forward_pass::attend(const kv_pool& kv, std::uint32_t layer) {
   const auto& config = model_->config;
   const std::uint32_t group = config.heads / config.kv_heads;
-  const std::size_t width = model_->weights.layers[layer].qkv.rows, group_width = std::size_t{group} * config.head_dim;
+  const std::size_t group_width = std::size_t{group} * config.head_dim;
   std::uint64_t positions = 0;
   for (const auto& token : tile_) positions += token.position + 1;
-  split(tile_.size() * config.kv_heads, 2 * group_width * positions / tile_.size(), [&](std::size_t begin, std::size_t end) {
+  split(runs_.size() * config.kv_heads, 2 * group_width * positions / runs_.size(), [&](std::size_t begin, std::size_t end) {
     for (auto item = begin; item < end; ++item) {
-      const auto index = item / config.kv_heads;
+      const auto& run = runs_[item / config.kv_heads];
       const auto head = static_cast<std::uint32_t>(item % config.kv_heads);
-      kernels_.attend({.query = qkv_ + index * width + head * group_width,
-                       .out = attended_ + index * config.query_width() + head * group_width,
+      kernels_.attend({.query = qkv_[run.first] + head * group_width,
+                       .query_stride = qkv_.stride,
+                       .out = attended_[run.first] + head * group_width,
+                       .out_stride = attended_.stride,
+                       .tokens = run.tokens,
                        .group = group,
                        .head_dim = config.head_dim,
-                       .position = tile_[index].position,
+                       .position = tile_[run.first].position,
                        .keys = kv.keys(0, layer, head),
                        .values = kv.values(0, layer, head),
                        .block_stride = kv.block_elements(),
                        .block_tokens = kv.block_tokens(),
-                       .table = tile_[index].table});
+                       .table = tile_[run.first].table});
     }
   });
 }
@@ -205,8 +235,8 @@ void forward_pass::mlp_block(const layer_weights& layer) {
   multiply(normed_, rows, layer.gate_up, layer.gate_up_bias, gate_up_);
   split(rows, 16 * width, [&](std::size_t begin, std::size_t end) {
     for (auto i = begin; i < end; ++i) {
-      const float* gate = gate_up_ + 2 * i * width;
-      kernels_.silu_multiply(gate, gate + width, active_ + i * width, model_->config.intermediate);
+      const float* gate = gate_up_[i];
+      kernels_.silu_multiply(gate, gate + width, active_[i], model_->config.intermediate);
     }
   });
   multiply(active_, rows, layer.down, layer.down_bias, normed_);
@@ -216,7 +246,7 @@ void forward_pass::mlp_block(const layer_weights& layer) {
 void forward_pass::project_logits(std::uint32_t samples) {
   const auto& config = model_->config;
   for (std::size_t i = 0; i < samples; ++i) {
-    float* row = sampled_ + i * config.hidden;
+    float* row = sampled_[i];
     kernels_.rms_norm(row, model_->weights.final_norm, row, config.hidden, config.rms_norm_eps);
   }
   multiply(sampled_, samples, model_->weights.head, nullptr, logits_);

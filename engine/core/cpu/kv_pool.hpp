@@ -14,7 +14,8 @@ namespace troupe::core {
 class kv_pool {
  public:
   struct options {
-    std::uint32_t block_count = 0, block_tokens = 32, element_bytes = 4;
+    std::uint32_t block_count = 0, block_tokens = 32;
+    std::uint32_t element_bytes = 4;  ///< bytes_of the weights' type
   };
   /// Fails with invalid_request (a count is 0 or too large) or io_failed (no memory).
   static expected<kv_pool> allocate(const model_config& config, const options& options);

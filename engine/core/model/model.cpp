@@ -24,7 +24,7 @@ expected<std::shared_ptr<const model>> load_model(const std::filesystem::path& f
 
   const auto tensors = safetensors::open(folder);
   if (!tensors) return tensors.error();
-  auto weights = load_weights(loaded->config, *tensors, type.value_or(numeric_type::f32));
+  auto weights = load_weights(loaded->config, *tensors, type.value_or(checkpoint_type(loaded->config, *tensors)));
   if (!weights) return weights.error();
   loaded->weights = std::move(*weights);
   loaded->fingerprint = fingerprint(*text, *tensors);

@@ -22,8 +22,8 @@ struct model {
   [[nodiscard]] const std::vector<token_id>& end_tokens() const noexcept { return generation.eos.empty() ? config.eos : generation.eos; }
 };
 
-/// Reads config.json, generation_config.json (may be absent) and the weights of `folder`. Without `type` the model computes in f32,
-/// whatever its checkpoint stores. Failures: io_failed, corrupt_data, unsupported_parameter.
+/// Reads config.json, generation_config.json (may be absent) and the weights of `folder`. Without `type` the model computes in
+/// what its checkpoint stores (F16 in f32). Failures: io_failed, corrupt_data, unsupported_parameter.
 expected<std::shared_ptr<const model>> load_model(const std::filesystem::path& folder, std::optional<numeric_type> type = std::nullopt);
 
 }  // namespace troupe::core

@@ -1,5 +1,5 @@
 // A model's weights in the form the kernels read: converted once, in one region of memory, with projections that read the same
-// input stacked into one matrix. Rows of a matrix are outputs: matrix[n][k].
+// input stacked into one matrix. Rows of a matrix are outputs, columns are what is summed over; packed_matrix.hpp has the layout.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,13 @@
 
 namespace troupe::core {
 
-/// What matrices are stored as. Norms and biases are float32 always.
+/// What matrices and KV are stored as. Norms, biases, activations and logits are float32 always.
 enum class numeric_type : std::uint8_t { f32, bf16 };
 
+constexpr std::uint32_t bytes_of(numeric_type type) noexcept { return type == numeric_type::f32 ? 4 : 2; }
+
 struct matrix {
-  const void* data = nullptr;  ///< rows x columns elements of weights::type, dense
+  const void* data = nullptr;  ///< elements of weights::type in panels, see packed_matrix.hpp
   std::uint32_t rows = 0, columns = 0;
 };
 
@@ -43,8 +45,11 @@ struct weights {
   memory_region memory;
 };
 
-/// Copies and converts every tensor that `config` calls for. A tensor that is missing, misshapen or of another kind of number
-/// is corrupt_data and named; bf16 is unsupported_parameter.
+/// What a checkpoint computes in unless told otherwise: bf16 when every matrix is stored so, else f32, which loses nothing.
+numeric_type checkpoint_type(const model_config& config, const safetensors& tensors);
+
+/// Copies, rounds (to nearest even) and packs every tensor that `config` calls for. A tensor that is missing, misshapen or of another
+/// kind of number is corrupt_data and named.
 expected<weights> load_weights(const model_config& config, const safetensors& tensors, numeric_type type);
 
 }  // namespace troupe::core
