@@ -32,7 +32,7 @@ const std::shared_ptr<const model>& stories() {
     const auto folder = std::filesystem::path(shared ? shared : "../shared") / "models/stories260K";
     std::shared_ptr<const model> result;
     if (!std::filesystem::exists(folder)) return result;
-    auto read = load_model(folder, {});
+    auto read = load_model(folder);
     REQUIRE_MESSAGE(read, "the test model is there and does not load");
     return *read;
   }();

@@ -35,7 +35,7 @@ std::filesystem::path models_folder() {
 
 golden load_golden(const std::string& name) {
   const auto folder = models_folder() / name;
-  const auto loaded = load_model(folder);
+  const auto loaded = load_model(folder, numeric_type::f32);
   REQUIRE_MESSAGE(loaded, loaded.error().message);
   const auto text = read_text_file(folder / "golden.json", 1 << 20);
   REQUIRE_MESSAGE(text, text.error().message);
