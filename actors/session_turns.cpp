@@ -1,5 +1,6 @@
 // The conversation of one turn: render -> route -> admit -> progress, each a request whose late answer is recognised by its number.
 // Every way out of a turn leads through `tell`, so its sink, the router, the trace and the session's life hear of the end once.
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/session_actor_state.hpp"
@@ -40,7 +41,7 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   const auto id = ended.work.request().id;
   if (ended.routed) self->send(state.setup.services.router, route_end{id});
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
-  if (ended.worker && ended.work.owner() != state.life.owner()) self->anon_send(ended.worker, owner_release{ended.work.owner()});
+  if (ended.worker && ended.work.owner() != state.life.owner()) caf::anon_send(ended.worker, owner_release{ended.work.owner()});
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
   state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));
