@@ -165,6 +165,7 @@ void node_children::end(caf::exit_reason why) {
 node_local_actor::behavior_type node(node_pointer self, node_parts parts) {
   self->state.parts = std::move(parts);
   set_defaults(self, "node");
+  outlive_errors(self, "node");
   self->set_down_handler([self](const caf::down_msg& down) { take_down(self, down); });
   start_all(self);
   return {

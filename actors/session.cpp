@@ -2,6 +2,8 @@
 // the idle ttl; it may ring early or twice, so what is due is decided when it rings.
 #include "actors/session.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <caf/actor_system.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
@@ -87,12 +89,19 @@ void set_up(session_pointer self, session_setup setup) {
   state.setup = std::move(setup);
   state.used_at = now_of(self);
   set_defaults(self, "session");
+  outlive_errors(self, "session");
   self->set_down_handler([self](const caf::down_msg& down) { take_down(self, down.source); });
   monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(state.setup.home));
   arm_tick(self);
 }
 
 }  // namespace
+
+void outlive_errors(caf::scheduled_actor* self, const std::string& name) {
+  self->set_error_handler([name](caf::scheduled_actor*, caf::error& error) {
+    spdlog::warn("{}: a peer answered a message with an error: {}", name, to_failure(error).message);
+  });
+}
 
 std::int64_t unix_ms_of(session_pointer self) {
   return self->state.setup.unix_offset_ms + std::chrono::duration_cast<std::chrono::milliseconds>(now_of(self)).count();

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <caf/actor_system.hpp>
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/actor_defaults.hpp"
@@ -66,7 +67,7 @@ void make_room(session_directory_pointer self) {
   if (table.alive() < sessions_max) return;
   for (const auto& id : table.oldest_dormant(std::max<std::size_t>(sessions_max / 8, 1))) {
     auto* entry = table.find(id);
-    if (entry->handle) self->anon_send(entry->handle, session_verb{id, {}, verb_kind::die, 0, {}});
+    if (entry->handle) caf::anon_send(entry->handle, session_verb{id, {}, verb_kind::die, 0, {}});
     forget(self, id);
   }
 }
@@ -227,7 +228,7 @@ caf::result<drain_done> take_drain(session_directory_pointer self, const drain_r
 
 /// The time of a drain is up.
 void take_tick(session_directory_pointer self) {
-  for (const auto& handle : self->state.table.handles()) self->anon_send(handle, session_drain{true});
+  for (const auto& handle : self->state.table.handles()) caf::anon_send(handle, session_drain{true});
 }
 
 void take_services(session_directory_pointer self, const session_services& services) {
@@ -238,6 +239,7 @@ void take_services(session_directory_pointer self, const session_services& servi
 bool set_up(session_directory_pointer self, session_directory_setup setup) {
   auto& state = self->state;
   set_defaults(self, "session_directory");
+  outlive_errors(self, "session_directory");
   self->set_down_handler([self](const caf::down_msg& down) { take_down(self, down); });
   state.setup = std::move(setup);
   auto opened = session_journal::open(state.setup.journal, [&](session_info info) {

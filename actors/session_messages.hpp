@@ -17,6 +17,11 @@ struct session_services {
   trace_actor trace;
 };
 
+/// An error that comes back for what was only told, as from a peer that cannot read it, is logged: nobody dies of it. Requests have arms
+/// of their own. Call it after set_defaults. (To tell what would be answered, use caf::anon_send: self->anon_send names a sender in 0.17,
+/// and the answer would come back as a message that nobody expects.)
+void outlive_errors(caf::scheduled_actor* self, const std::string& name);
+
 /// A session wakes itself: a deadline, a retry or the idle ttl is due.
 struct session_tick {};
 

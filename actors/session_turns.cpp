@@ -1,6 +1,7 @@
 // The conversation of one turn: render -> route -> admit -> progress, each a request whose late answer is recognised by its number.
 // Every way out of a turn leads through `tell`, so its sink, the router, the trace and the session's life hear of the end once.
 #include <algorithm>
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/session_actor_state.hpp"
@@ -43,7 +44,7 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
   const auto owner = ended.work.owner();
   const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner) == state.superseded.end();
-  if (ended.worker && given_up) self->anon_send(ended.worker, owner_release{owner});
+  if (ended.worker && given_up) caf::anon_send(ended.worker, owner_release{owner});
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
   state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));

@@ -1,5 +1,6 @@
 // Verbs and their consequences: what a session's workers cache for it is given up, and a death takes the children along. An answer that
 // carries a sum of freed blocks waits for the peers, each for a bounded time; repeats of the verb meanwhile wait for the same answer.
+#include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/session_actor_state.hpp"
@@ -138,7 +139,7 @@ void take_child(session_pointer self, const session_id& id, const session_kin_ac
   auto& state = self->state;
   if (state.life.state() == session_state::dead) {
     // It was born while its parent died.
-    self->anon_send(child, session_verb{id, {}, verb_kind::die, 0, {}});
+    caf::anon_send(child, session_verb{id, {}, verb_kind::die, 0, {}});
     return;
   }
   if (state.children.size() >= limits::children_per_session_max && !state.children.contains(id)) return;
@@ -153,7 +154,7 @@ void remember_worker(session_pointer self, worker_id id, const worker_actor& wor
   std::erase_if(workers, [&](const session_worker& each) { return each.id == id; });
   workers.push_back({id, worker});
   if (workers.size() <= limits::workers_per_session_max) return;
-  self->anon_send(workers.front().handle, owner_release{self->state.life.owner()});
+  caf::anon_send(workers.front().handle, owner_release{self->state.life.owner()});
   workers.erase(workers.begin());
 }
 

@@ -222,6 +222,7 @@ TEST_CASE("the journal is written anew when it has outgrown what lives") {
   }
   CHECK(largest < (1 << 20) + 8192);
   CHECK(opened->bytes() < largest);
+  *opened = actors::session_journal{};  // closes the file
   info.turns = 0;
   opened = failure{};  // a journal has one owner at a time
   auto again = actors::session_journal::open(file.path, [&](session_info read) { info = std::move(read); });

@@ -1,6 +1,10 @@
 #include "test/support/session_stage.hpp"
 
+#include <doctest/doctest.h>
+
 #include <nlohmann/json.hpp>
+
+#include "actors/actor_defaults.hpp"
 
 namespace troupe::test {
 namespace {
@@ -90,12 +94,17 @@ caf::behavior fake_renderer(caf::event_based_actor* self, std::shared_ptr<bool> 
   }};
 }
 
-session_stage::session_stage() {
+session_stage::session_stage() : unexpected_before_(actors::unexpected_messages()) {
   models = std::make_shared<actors::model_registry>(std::vector{byte_model()});
   services.router = caf::actor_cast<router_shard_actor>(spawn(fake_router, routes));
   services.renderer = caf::actor_cast<template_renderer_actor>(spawn(fake_renderer, renderer_silent));
   services.trace = caf::actor_cast<trace_actor>(spawn(fake_trace, traced));
   home = caf::actor_cast<actors::session_home_actor>(spawn(fake_home, reported));
+}
+
+session_stage::~session_stage() {
+  run();
+  CHECK(actors::unexpected_messages() == unexpected_before_);  // whoever is told something understands it
 }
 
 std::shared_ptr<const actors::served_model> session_stage::byte_model(std::string name) {
@@ -144,7 +153,9 @@ turn_request session_stage::chat(std::uint64_t id, const std::string& text) {
   turn_request request;
   request.id = {id};
   request.model = {"tiny"};
-  request.prompt.messages = {{chat_role::user, {{chat_block::kind::text, text, {}, {}}}}};
+  chat_message message;
+  message.blocks.push_back({chat_block::kind::text, text, {}, {}});
+  request.prompt.messages.push_back(std::move(message));
   return request;
 }
 

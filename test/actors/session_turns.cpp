@@ -282,6 +282,18 @@ TEST_CASE("a router that dies under a turn is asked again when its successor is 
   CHECK(worker.script->admitted.size() == 1);
 }
 
+TEST_CASE("a peer that answers a message with an error ends neither turn nor session") {
+  one_turn stage;
+  auto worker = stage.add_worker(1);
+  stage.ask(stage.text(1, "x"));
+  auto [deaf, nothing] = stage.probe<turn_sink_actor, turn_finished>();
+  stage.request<request_id>(stage.session, stage.text(2, "x"), deaf);
+  stage.say(worker, stage.started(2, 1, 0));  // this sink has no handler for it, and says so
+  stage.say(worker, stage.started(1, 1, 0));
+  CHECK(*stage.heard == lines{"started 1/0"});
+  CHECK(nothing->empty());
+}
+
 TEST_CASE("logprobs travel with the text they belong to") {
   one_turn stage;
   auto worker = stage.add_worker(1);

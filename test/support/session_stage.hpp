@@ -48,6 +48,7 @@ struct fake_worker_place {
 class session_stage : public actor_fixture {
  public:
   session_stage();
+  ~session_stage();
 
   static std::shared_ptr<const actors::served_model> byte_model(std::string name = "tiny");
   fake_worker_place add_worker(std::uint32_t id);
@@ -71,6 +72,9 @@ class session_stage : public actor_fixture {
   std::shared_ptr<const actors::model_registry> models;
   actors::session_services services;
   actors::session_home_actor home;
+
+ private:
+  std::uint64_t unexpected_before_;
 };
 
 }  // namespace troupe::test
