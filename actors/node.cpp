@@ -158,6 +158,23 @@ std::vector<caf::actor> node_children::all() const {
   return handles;
 }
 
+caf::strong_actor_ptr node_children::find(const child_request& wanted) const {
+  const auto pointer = [](const auto& handle) { return caf::actor_cast<caf::strong_actor_ptr>(handle); };
+  switch (wanted.what) {
+    case child_request::kind::session_directory:
+      return pointer(directory);
+    case child_request::kind::router_shard:
+      return pointer(services.router);
+    case child_request::kind::worker:
+      return wanted.index < workers.size() ? pointer(workers[wanted.index].handle) : nullptr;
+    case child_request::kind::template_renderer:
+      return pointer(services.renderer);
+    case child_request::kind::trace:
+      return pointer(services.trace);
+  }
+  return nullptr;
+}
+
 void node_children::end(caf::exit_reason why) {
   for (const auto& each : all()) caf::anon_send_exit(each, why);
 }
@@ -177,6 +194,7 @@ node_local_actor::behavior_type node(node_pointer self, node_parts parts) {
         // Whoever still runs is past its time: main ends the process whatever they do.
         if (self->state.ending) end_node(self);
       },
+      [self](const child_request& wanted) { return self->state.children.find(wanted); },
   };
 }
 

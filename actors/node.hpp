@@ -14,7 +14,14 @@ namespace troupe::actors {
 /// The time for the children to end is up.
 struct node_tick {};
 
-using node_local_actor = node_actor::extend<caf::reacts_to<node_tick>>;
+/// The handle of a running child, null where there is none. Tests of supervision ask for it to end an actor behind its peers' backs;
+/// nothing else should, because a handle is stale after the next restart.
+struct child_request {
+  enum class kind : std::uint8_t { session_directory, router_shard, worker, template_renderer, trace } what = kind::worker;
+  std::size_t index = 0;  ///< of a worker, in the config's order
+};
+
+using node_local_actor = node_actor::extend<caf::reacts_to<node_tick>, caf::replies_to<child_request>::with<caf::strong_actor_ptr>>;
 
 struct node_worker {
   worker_setup setup;  ///< of the current incarnation
@@ -33,6 +40,7 @@ struct node_children {
   std::vector<node_worker> workers;
 
   [[nodiscard]] std::vector<caf::actor> all() const;
+  [[nodiscard]] caf::strong_actor_ptr find(const child_request& wanted) const;
   void end(caf::exit_reason why);
 };
 
@@ -53,4 +61,5 @@ node_local_actor spawn_node(caf::actor_system& system, node_parts parts);
 
 }  // namespace troupe::actors
 
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::child_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::node_tick)

@@ -53,7 +53,8 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   if (state.draining) ++(told ? state.drained.turns_told : state.drained.turns_finished);
   if (was_main && state.life.state() == session_state::tool_paused) tell_lifecycle(self, "tool_pause", {});
   tell_home(self);
-  const bool final = ended.work.request().hints.final_turn && finished.how != turn_end::failed;
+  // Nobody comes back after a final turn, however it ended; only a node that shuts down has asked for another try.
+  const bool final = ended.work.request().hints.final_turn && finished.error.code != errc::draining;
   if (final && state.life.state() != session_state::dead)
     begin_death(self, {}, session_verb{state.life.info().id, {}, verb_kind::die, 0, {}});
   else
@@ -87,8 +88,11 @@ void take_rendered(session_pointer self, request_id id, std::uint32_t asked, con
 
 void take_error(session_pointer self, request_id id, std::uint32_t asked, const caf::error& error) {
   if (!find_asking(self, id, asked)) return;
-  if (is_system_error(error, caf::sec::request_receiver_down)) return lose_peer(self, id);
-  fail_turn(self, id, to_failure(error));
+  auto why = to_failure(error);
+  // CAF says that a peer has ended for what lay in its mailbox, its promise table for what it had taken up: both are not_ready.
+  if (why.code == errc::not_ready) return lose_peer(self, id);
+  why.param.clear();  // It names a field of what was asked of the peer, which the client knows nothing of.
+  fail_turn(self, id, std::move(why));
 }
 
 void ask_renderer(session_pointer self, request_id id, session_turn& of) {
@@ -187,8 +191,14 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
   const auto id = request.id;
   if (find_turn(self, id)) return id;  // said twice
   if (auto error = refusal(self)) return make_error(*error);
+  const bool final = request.hints.final_turn;
   auto made = make_turn(self, request, sink);
-  if (!made) return make_error(made.error());
+  if (!made) {
+    // The session was spawned for this turn alone.
+    const bool unused = state.turns.empty() && state.children.empty() && state.life.info().turns == 0;
+    if (final && unused) begin_death(self, {}, session_verb{state.life.info().id, {}, verb_kind::die, 0, {}});
+    return make_error(made.error());
+  }
   const bool resumes = state.life.state() == session_state::tool_paused;
   state.turns.emplace(id, std::move(*made));
   state.life.turn_begins(id, unix_ms_of(self));
