@@ -29,6 +29,9 @@ struct vector_product {
   using vector = typename Simd::vector;
   using element = typename Stored::element;
 
+  /// 2 KiB of bf16 ahead: the latency of memory at the pace of one processor.
+  static constexpr std::size_t prefetch_rows = 16;
+
   struct operands {
     const float* in;  ///< [R][depth]
     std::size_t in_stride;
@@ -50,7 +53,12 @@ struct vector_product {
         unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = Simd::zero(); });
       });
       const element* weights = o.weights + column;
-      for (std::size_t k = 0; k < o.depth; ++k, weights += o.weights_stride) {
+      // Whole panels: the first pass brings them from memory, the others from L2.
+      const element* ahead = o.weights + prefetch_rows * o.weights_stride;
+      for (std::size_t k = 0; k < o.depth; ++k, weights += o.weights_stride, ahead += o.weights_stride) {
+        unroll<panel_width * sizeof(element) / 64>([&](auto line) __attribute__((always_inline)) {
+          __builtin_prefetch(reinterpret_cast<const std::byte*>(ahead) + 64 * line, 0, 3);
+        });
         vector row[V];
         Stored::template read<V>(weights, row);
         unroll<R>([&](auto r) __attribute__((always_inline)) {
