@@ -147,14 +147,19 @@ TEST_CASE("what a dead parent shared lives as long as its subagent, and a subage
   CHECK(node.status().sessions == 0);
 }
 
-TEST_CASE("a compacted session gives up its blocks and goes on") {
+TEST_CASE("a compacted session keeps what its next prompt keeps, and gives up the rest") {
   whole_node node;
   const http_fields lead{{"x-session-id", "lead"}};
   const auto prompt = some_tokens(160, 1);
   run(node, prompt, 1, lead);
+  CHECK(rested(node).blocks_cached == 10);
   const auto compacted = node.ask("POST", "/v1/sessions/lead/events", R"({"id": "c1", "verb": "compact"})");
-  CHECK(json::parse(compacted.body).at("blocks_freed") == 10);
-  CHECK(rested(node).blocks_cached == 0);
-  CHECK(run(node, prompt, 1, lead).cached_tokens == 0);
-  CHECK(die(node, "lead").at("blocks_freed") == 10);
+  CHECK(json::parse(compacted.body).at("outcome") == "deferred");
+  CHECK(rested(node).blocks_cached == 10);
+  // The new history shares the first 64 tokens, four blocks, and adds three.
+  const std::vector<int> kept(prompt.begin(), prompt.begin() + 64);
+  CHECK(run(node, joined(kept, 48, 2), 1, lead).cached_tokens == 64);
+  CHECK(rested(node).blocks_cached == 4 + 3);
+  CHECK(die(node, "lead").at("blocks_freed") == 7);
+  CHECK(rested(node).blocks_free == rested(node).blocks_total);
 }
