@@ -113,7 +113,9 @@ void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer) {
 
 void arm_tick(session_pointer self) {
   auto& state = self->state;
-  const auto due = next_due(state);
+  auto due = next_due(state);
+  // The clock keeps an actor until its last message: a short one, sent again, lets the session go soon after its death.
+  if (due) due = std::min<core::instant>(*due, now_of(self) + limits::session_tick_max);
   if (!due || (state.tick_at && *state.tick_at <= *due)) return;
   state.tick_at = due;
   const caf::actor_clock::time_point at{std::chrono::duration_cast<caf::actor_clock::duration_type>(*due)};

@@ -36,6 +36,12 @@ using verb_promise = caf::typed_response_promise<verb_answer>;
 using drain_promise = caf::typed_response_promise<session_drained>;
 
 struct session_actor_state {
+  session_actor_state() = default;
+  session_actor_state(const session_actor_state&) = delete;
+  session_actor_state& operator=(const session_actor_state&) = delete;
+  /// A session that ends without having died, by a defect or for a new directory, leaves no blocks behind that nobody can name.
+  ~session_actor_state();
+
   session_setup setup;
   session_life life;
   session_prompts prompts;

@@ -44,7 +44,8 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
   const auto owner = ended.work.owner();
   const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner) == state.superseded.end();
-  if (ended.worker && given_up) caf::anon_send(ended.worker, owner_release{owner});
+  if (given_up)
+    for (const auto& each : state.workers) caf::anon_send(each.handle, owner_release{owner});
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
   state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));

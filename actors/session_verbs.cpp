@@ -96,6 +96,13 @@ std::string waiting_key(session_pointer self, const session_verb& verb) {
 
 }  // namespace
 
+session_actor_state::~session_actor_state() {
+  if (life.state() == session_state::dead) return;
+  superseded.push_back(life.owner());
+  for (const auto& worker : workers)
+    for (const auto owner : superseded) caf::anon_send(worker.handle, owner_release{owner});
+}
+
 caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb) {
   auto& state = self->state;
   if (const auto* known = state.verbs.find(verb.id)) return *known;

@@ -171,7 +171,9 @@ turn_output turn::advance(const sequence_progress& progress, core::instant now) 
   if (answer_complete_) {
     output.cancel_sequence = !progress.ended;
     finish(decoder_->tool_calls() > 0 ? turn_end::tool_calls : turn_end::stop, {errc::none, {}, {}}, now, output);
-  } else if (progress.ended) {
+  } else if (progress.ended && progress.reason != core::finish_reason::cancelled) {
+    // Only this session cancels its sequences, and has then turned away from them: what ends as cancelled is an earlier admission,
+    // whose worker had been silent and was granted again.
     end(progress, now, output);
   }
   return output;

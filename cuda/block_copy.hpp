@@ -26,8 +26,8 @@ std::vector<std::size_t> independent_groups(const std::vector<block_pair>& pairs
 /// The CPU twin: the meaning of the kernel. False, and nothing copied, if an index is out of range.
 bool copy_blocks_cpu(block_pool_view pool, const std::vector<block_pair>& pairs);
 
-/// Enqueues on `stream` (a cudaStream_t) over a pool in device memory; `scratch` holds device memory for pairs.size() pairs.
-/// Returns nullptr, or what CUDA reported; "block index out of range" if one is, with nothing enqueued.
-const char* copy_blocks(block_pool_view pool, const std::vector<block_pair>& pairs, block_pair* scratch, void* stream);
+/// Enqueues on `stream` (a cudaStream_t) over a pool in device memory; `pairs` may go out of scope at once.
+/// Returns nullptr, or what CUDA reported; with nothing enqueued if an index is out of range or block_bytes is no multiple of 16.
+const char* copy_blocks(block_pool_view pool, const std::vector<block_pair>& pairs, void* stream);
 
 }  // namespace troupe::cuda

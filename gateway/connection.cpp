@@ -97,7 +97,8 @@ class connection final : public connection_handle, public reply_channel, public 
 
   void next_request(std::chrono::milliseconds wait) {
     phase_ = phase::reading;
-    request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = false;
+    request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = head_only_ = false;
+    http_1_1_ = true;  // until the request says otherwise: it may be refused before it does
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes_max));
     parser_->body_limit(options_.body_bytes_max);

@@ -75,6 +75,7 @@ void read_hints(const json_reader& body, agent_hints& hints) {
     return [&out](const json_reader& from, std::string_view key) { return from.read(key, out, {}); };
   };
   read_either(reader, "sched", "priority", "priority", read_into(hints.priority));
+  hints.priority = std::clamp(hints.priority, -limits::priority_max, limits::priority_max);
   read_either(reader, "shape", "output_tokens", "osl", read_into(hints.output_tokens));
   read_either(reader, "pause", "expect_ms", "pause_ms", read_into(hints.pause_ms));
   read_either(reader, "id", "final", "final",

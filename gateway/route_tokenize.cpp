@@ -69,7 +69,10 @@ route_result detokenize(const http_request& request, const path_arguments&, cons
   const json_reader body(*object, "", failed);
   const auto model = read_model(body, context);
   turn_request turn;
-  if (const auto* tokens = body.array("tokens"))
+  const auto* tokens = body.array("tokens");
+  if (tokens && tokens->size() > limits::detokenize_tokens_max)
+    return failure{errc::body_too_large, "there must be at most " + std::to_string(limits::detokenize_tokens_max) + " tokens", "tokens"};
+  if (tokens)
     read_token_ids(*tokens, "tokens", turn.prompt.tokens, failed);
   else
     body.refuse("tokens", "is missing");

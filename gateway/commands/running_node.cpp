@@ -9,14 +9,17 @@
 
 #include "actors/node.hpp"
 #include "gateway/actor_calls.hpp"
+#include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
 #include "messages/types.hpp"
 
 namespace troupe::gateway {
 namespace {
 
-/// How long an actor may take to end after it was told to.
+/// How long the last answers may take to leave.
 constexpr auto end_wait = std::chrono::seconds(2);
+/// What a node may take beyond its deadline: its sessions' blocks are released, then its children end.
+constexpr auto drain_slack = 2 * limits::release_wait + limits::child_end_wait + std::chrono::seconds(1);
 
 caf::actor_system_config& configure(caf::actor_system_config& settings, const actors::config& config) {
   register_message_types(settings);
@@ -90,7 +93,7 @@ drain_done running_node::drain(std::chrono::milliseconds within) {
   if (server_) server_->drain();
   drain_done result;
   caf::scoped_actor self{system_};
-  self->request(node_, within + 2 * end_wait, drain_request{static_cast<std::uint32_t>(within.count())})
+  self->request(node_, within + drain_slack, drain_request{static_cast<std::uint32_t>(within.count())})
       .receive([&](const drain_done& done) { result = done; },
                [](const caf::error& error) { spdlog::error("the node did not drain: {}", to_failure(error).message); });
   if (server_) server_->wait_until_idle(std::chrono::milliseconds(end_wait));

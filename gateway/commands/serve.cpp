@@ -79,7 +79,7 @@ int serve(const serve_options& options) {
   }
   std::printf("draining, at most %u s\n", config->node.drain_s);
   std::fflush(stdout);
-  alarm(config->node.drain_s + 10);
+  alarm(config->node.drain_s + 20);
   const auto told = (*node)->drain(std::chrono::seconds(config->node.drain_s));
   node->reset();
   std::printf("drained: %u turns finished, %u were told to try again\n", told.turns_finished, told.turns_told);

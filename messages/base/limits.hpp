@@ -34,6 +34,8 @@ inline constexpr std::size_t stop_string_bytes_max = 1'024;     ///< 400
 inline constexpr std::size_t session_id_bytes_max = 256;        ///< 400
 inline constexpr std::size_t verb_id_bytes_max = 256;           ///< 400
 inline constexpr std::uint32_t top_logprobs_max = 20;           ///< 400
+inline constexpr std::size_t detokenize_tokens_max = 1 << 20;   ///< 413: more would hold up an I/O thread
+inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
 inline constexpr int json_depth_max = 64;                       ///< 400
 
 // sessions
@@ -48,6 +50,7 @@ inline constexpr std::size_t workers_per_session_max = 64;      ///< remembered;
 inline constexpr std::size_t dead_sessions_remembered = 10'000; ///< the oldest are forgotten: their next incarnation counts from 1
 inline constexpr std::size_t journal_growth_max = 4;            ///< times its live content, then it is written anew
 inline constexpr std::size_t journal_bytes_min = 1 << 20;       ///< below this it is never written anew
+inline constexpr auto session_tick_max = 30s;                   ///< a session looks at its deadlines at least this often
 inline constexpr auto render_request_wait = 30s;                ///< renders_waiting_max of them, at render_wait each, would be longer
 inline constexpr auto admit_wait = 10s;                         ///< a worker that does not answer is lost
 inline constexpr auto release_wait = 5s;                        ///< blocks freed later are not counted

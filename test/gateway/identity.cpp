@@ -59,6 +59,7 @@ TEST_CASE("hints are read in their groups and in their other spellings") {
   const auto extension = identify({{"x-session-id", "s"}}, R"({"nvext":{"agent_hints":{"priority":7}}})");
   REQUIRE(extension);
   CHECK(extension->hints.priority == 7);
+  CHECK(identify({}, R"({"agent_hints":{"priority":2147483647}})")->hints.priority == 100);
   CHECK(identify({}, R"({"agent_hints":{"priority":"high"}})").error().param == "agent_hints.priority");
   CHECK(identify({}, R"({"agent_hints":{"sched":{"priority":1.5}}})").error().param == "agent_hints.sched.priority");
 }
