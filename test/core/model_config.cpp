@@ -120,6 +120,10 @@ TEST_CASE("a window smaller than the context is refused, one that hides nothing 
   CHECK(parsed(with(mistral, "sliding_window", nullptr)).context_tokens == 512);
   CHECK(parsed(with(mistral, "sliding_window", 512)).context_tokens == 512);
   check_refused(with(mistral, "sliding_window", 511), "sliding_window", errc::unsupported_parameter);
+  const auto longer = with(mistral, "max_position_embeddings", 4097);
+  check_refused(longer, "sliding_window", errc::unsupported_parameter);
+  CHECK(parsed(with(mistral, "max_position_embeddings", 4096)).context_tokens == 4096);
+  CHECK(parsed(with(longer, "sliding_window", nullptr)).context_tokens == 4097);
   auto qwen = with(llama(), "architectures", {"Qwen3ForCausalLM"});
   qwen["model_type"] = "qwen3";
   qwen["sliding_window"] = 64;

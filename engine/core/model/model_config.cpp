@@ -108,12 +108,13 @@ void read_rope(json_fields& fields, rope_config& rope) {
   }
 }
 
-/// A window that hides part of the context changes the answer; one as long as the context changes nothing.
+/// A window that hides part of the context changes the answer; one as long as the context changes nothing. `null` means no window, but
+/// a config without the key has one of 4096 tokens.
 void refuse_windows(json_fields& fields, const model_config& config) {
   const bool is_qwen = config.family == model_family::qwen2 || config.family == model_family::qwen3;
   const bool uses_window = is_qwen ? fields.flag_or("use_sliding_window", false) : config.family == model_family::mistral;
-  if (uses_window && fields.has("sliding_window")) {
-    const auto window = fields.count("sliding_window", UINT32_MAX);
+  if (uses_window && (fields.has("sliding_window") || !fields.contains("sliding_window"))) {
+    const auto window = fields.count_or("sliding_window", UINT32_MAX, 4096);
     if (window < config.context_tokens) {
       fields.refuse(errc::unsupported_parameter, "sliding_window",
                     "of " + std::to_string(window) + " is smaller than the context of " + std::to_string(config.context_tokens) +
