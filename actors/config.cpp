@@ -94,6 +94,9 @@ class resolver {
     check(worker.prefill_chunk_max <= worker.step_tokens_max, key("prefill_chunk_max"),
           std::to_string(worker.prefill_chunk_max) + " is more than step_tokens_max, " + std::to_string(worker.step_tokens_max) +
               " (tokens)");
+    check(worker.step_tokens_max > worker.running_max, key("step_tokens_max"),
+          std::to_string(worker.step_tokens_max) + " is not more than running_max, " + std::to_string(worker.running_max) +
+              ": each running turn may decode in every step, and a prompt needs room beside them");
   }
 
   config& value_;

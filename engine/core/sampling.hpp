@@ -41,7 +41,7 @@ struct sampled_token {
   bool operator==(const sampled_token&) const = default;
 };
 
-/// Uniform in [0, 1), a pure function of its arguments (Philox-style mixing of seed and position).
+/// Uniform in [0, 1), a pure function of its arguments (a mix of seed and position in the style of SplitMix64).
 double uniform_at(std::uint64_t seed, std::uint64_t position) noexcept;
 
 /// Draws the token at `position`. `logits` has one entry per vocabulary token and is overwritten.

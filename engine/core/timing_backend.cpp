@@ -1,10 +1,13 @@
 #include "engine/core/timing_backend.hpp"
 
 #include <algorithm>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace troupe::core {
 
@@ -40,7 +43,9 @@ struct timing_backend::state {
   timer& clock;
   completion done;
   std::mutex mutex;
-  std::deque<pending> in_flight;  ///< in the order of submission, which is the order of their ends
+  std::condition_variable returned;
+  std::vector<std::thread::id> completing;  ///< threads inside of `done`; the clock's alone, as a rule
+  std::deque<pending> in_flight;            ///< in the order of submission, which is the order of their ends
   instant busy_until{0};
   std::uint64_t tickets = 0;
   bool closed = false;  ///< the destructor has taken over what was in flight
@@ -68,8 +73,12 @@ void timing_backend::state::finish_first() {
     if (closed || in_flight.empty()) return;
     first = std::move(in_flight.front());
     in_flight.pop_front();
+    completing.push_back(std::this_thread::get_id());
   }
   done(first.ticket, std::move(first.result));  // outside the lock: a completion may submit
+  const std::lock_guard lock(mutex);
+  completing.erase(std::find(completing.begin(), completing.end(), std::this_thread::get_id()));
+  returned.notify_all();
 }
 
 timing_backend::timing_backend(timing_backend_options options, timer& clock, completion done)
@@ -80,8 +89,12 @@ timing_backend::timing_backend(timing_backend_options options, timer& clock, com
 timing_backend::~timing_backend() {
   std::deque<state::pending> left;
   {
-    const std::lock_guard lock(state_->mutex);
+    std::unique_lock lock(state_->mutex);
     state_->closed = true;
+    // No deadline: a completion only posts a message. One that destroys its backend does not wait for itself.
+    state_->returned.wait(lock, [this, self = std::this_thread::get_id()] {
+      return std::all_of(state_->completing.begin(), state_->completing.end(), [self](auto thread) { return thread == self; });
+    });
     left.swap(state_->in_flight);
   }
   for (auto& each : left) state_->done(each.ticket, std::move(each.result));

@@ -45,7 +45,8 @@ class timing_backend : public backend {
  public:
   /// `clock` must outlive the last action it was handed. Completions come from its thread, in ascending ticket order.
   timing_backend(timing_backend_options options, timer& clock, completion done);
-  /// Does not wait for the clock: steps in flight complete at once, from here.
+  /// Does not wait for the clock: steps in flight complete at once, from here. Waits for a completion that another thread is inside of,
+  /// so that none is called afterwards.
   ~timing_backend() override;
 
   [[nodiscard]] const backend_traits& traits() const noexcept override;

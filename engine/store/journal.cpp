@@ -71,6 +71,12 @@ struct open_file {
 /// Two nodes on one data directory would interleave their records. File systems without locks are used without.
 bool is_locked_by_another(int descriptor) { return ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; }
 
+/// Whether `file` still names what is open: a rewrite by another process puts a new file there and lets go of the old one's lock.
+bool is_named_by(const std::filesystem::path& file, const struct stat& opened) {
+  struct stat named {};
+  return ::stat(file.c_str(), &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
 enum class header_check { good, unfinished, foreign, failed };
 
 header_check check_header(int descriptor) {
@@ -163,6 +169,8 @@ expected<std::unique_ptr<journal>> journal::open(const std::filesystem::path& fi
   if (::fstat(descriptor, &status) != 0) return io_failure("examine", file);
   if (!S_ISREG(status.st_mode)) return failure{errc::corrupt_data, file.string() + " is not a journal: it is not a regular file", {}};
   if (is_locked_by_another(descriptor)) return failure{errc::io_failed, file.string() + " is in use by another process", {}};
+  if (::fstat(descriptor, &status) != 0) return io_failure("examine", file);  // again: it may have grown before the lock was ours
+  if (!is_named_by(file, status)) return failure{errc::io_failed, file.string() + " is in use by another process", {}};
   switch (check_header(descriptor)) {
     case header_check::failed:
       return io_failure("read", file);

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <system_error>
 
+#include "engine/core/model/json_fields.hpp"
 #include "engine/text/token_text.hpp"
 #include "engine/text/tokenizer_bpe.hpp"
 #include "messages/base/limits.hpp"
@@ -28,13 +29,14 @@ expected<std::string> read_file(const std::filesystem::path& file) {
 expected<std::shared_ptr<const tokenizer>> tokenizer::load(const std::filesystem::path& file) {
   const auto content = read_file(file);
   if (!content) return content.error();
+  const auto json = core::parse_json_object(*content, file.string());  // bounded in depth: its parts are read by recursion
+  if (!json) return json.error();
   try {
-    const auto json = nlohmann::json::parse(*content);
-    return std::shared_ptr<const tokenizer>(std::make_shared<bpe_tokenizer>(json_node(json, "$")));
+    return std::shared_ptr<const tokenizer>(std::make_shared<bpe_tokenizer>(json_node(*json, "$")));
   } catch (const load_error& error) {
     return error.what;
   } catch (const nlohmann::json::exception& error) {
-    return failure{errc::corrupt_data, file.string() + " is not JSON: " + error.what(), "$"};
+    return failure{errc::corrupt_data, file.string() + " cannot be read: " + error.what(), "$"};
   }
 }
 

@@ -89,7 +89,7 @@ backend = "timing"
 count = 10
 blocks = 11
 block_tokens = 12
-step_tokens_max = 14
+step_tokens_max = 18
 prefill_chunk_max = 13
 running_max = 15
 waiting_max = 16
@@ -118,7 +118,7 @@ level = "off"
   wanted.gateway = {"::1", 0, 4, 5000, 6, 700, 8000};
   wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
-  wanted.workers = {{"b", "timing", 10, 0, 11, 12, 14, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
+  wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
   wanted.router = {"sticky", 20};
   wanted.session = {21, 22, 23};
   wanted.chat_template = {24, 2500, 26};
@@ -180,6 +180,11 @@ TEST_CASE("keys that contradict each other are refused") {
   CHECK(parse_bad("[[worker]]\nkv_bytes = 0").param == "worker[0].kv_bytes");
   CHECK(parse_bad("[[worker]]\nmodel = \"other\"").message == "worker[0].model: \"other\" is not the name of a [[model]]");
   CHECK(parse_bad("[[worker]]\nstep_tokens_max = 100").param == "worker[0].prefill_chunk_max");
+  const auto narrow = parse_bad("[[worker]]\nstep_tokens_max = 16\nprefill_chunk_max = 16");
+  CHECK(narrow.param == "worker[0].step_tokens_max");
+  CHECK(contains(narrow.message, "16 is not more than running_max, 16"));
+  const auto wider = std::string(one_model) + "[[worker]]\nstep_tokens_max = 17\nprefill_chunk_max = 16";
+  CHECK(parse_good(wider).workers[0].step_tokens_max == 17);
   CHECK(parse_bad("[[model]]\npath = \"a/m\"\n[[model]]\npath = \"b/m\"").param == "model[1].name");
   CHECK(parse_bad("[[model]]\nname = \"x\"").param == "model[0].path");
   CHECK(parse_bad("[[model]]\npath = \"/\"").param == "model[0].name");

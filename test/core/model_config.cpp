@@ -112,6 +112,20 @@ TEST_CASE("what is not served is refused by its name") {
   CHECK(parsed(with(llama(), "rope_parameters", {{"rope_type", "default"}, {"rope_theta", 5e5}})).rope.theta == 5e5);
 }
 
+TEST_CASE("rope_scaling and rope_parameters may both be there if they agree") {
+  const json twice{{"rope_type", "linear"}, {"factor", 2.0}}, thrice{{"rope_type", "linear"}, {"factor", 3.0}};
+  const auto scaled = with(llama(), "rope_scaling", twice);
+  CHECK(parsed(with(scaled, "rope_parameters", twice)).rope == parsed(scaled).rope);
+  CHECK(parsed(with(llama(), "rope_parameters", twice)).rope == parsed(scaled).rope);
+  CHECK(parsed(scaled).rope.factor == 2);
+  check_refused(with(scaled, "rope_parameters", thrice), "rope_parameters", errc::unsupported_parameter);
+  check_refused(with(scaled, "rope_parameters", {{"rope_type", "default"}}), "rope_parameters", errc::unsupported_parameter);
+  check_refused(with(scaled, "rope_parameters", {{"rope_type", "linear"}, {"factor", 2.0}, {"rope_theta", 5e5}}), "rope_parameters",
+                errc::unsupported_parameter);
+  CHECK(parsed(with(scaled, "rope_parameters", json::object())).rope.factor == 2);
+  CHECK(parsed(with(with(llama(), "rope_scaling", json::object()), "rope_parameters", thrice)).rope.factor == 3);
+}
+
 TEST_CASE("a window smaller than the context is refused, one that hides nothing is not") {
   auto mistral = llama();
   mistral["architectures"] = {"MistralForCausalLM"};
@@ -120,6 +134,10 @@ TEST_CASE("a window smaller than the context is refused, one that hides nothing 
   CHECK(parsed(with(mistral, "sliding_window", nullptr)).context_tokens == 512);
   CHECK(parsed(with(mistral, "sliding_window", 512)).context_tokens == 512);
   check_refused(with(mistral, "sliding_window", 511), "sliding_window", errc::unsupported_parameter);
+  const auto longer = with(mistral, "max_position_embeddings", 4097);
+  check_refused(longer, "sliding_window", errc::unsupported_parameter);
+  CHECK(parsed(with(mistral, "max_position_embeddings", 4096)).context_tokens == 4096);
+  CHECK(parsed(with(longer, "sliding_window", nullptr)).context_tokens == 4097);
   auto qwen = with(llama(), "architectures", {"Qwen3ForCausalLM"});
   qwen["model_type"] = "qwen3";
   qwen["sliding_window"] = 64;

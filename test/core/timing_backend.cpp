@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
 #include <stdexcept>
+#include <thread>
 
 #include "test/support/virtual_timer.hpp"
 
@@ -108,4 +110,27 @@ TEST_CASE("a backend that goes away completes what is in flight, once") {
   CHECK(f.done == ends{{1, 0s}, {2, 0s}});
   f.clock.advance_to(10s);
   CHECK(f.done.size() == 2);
+}
+
+TEST_CASE("a backend that goes away waits for the completion that another thread is inside of") {
+  virtual_timer clock;
+  std::promise<void> inside, gone;
+  std::vector<std::uint64_t> ended;
+  bool was_gone = true;
+  auto backend = std::make_unique<timing_backend>(timing_backend_options{}, clock, [&](ticket_id ticket, step_result) {
+    if (ticket == ticket_id{1}) {
+      inside.set_value();
+      was_gone = gone.get_future().wait_for(50ms) == std::future_status::ready;
+    }
+    ended.push_back(ticket.value);
+  });
+  backend->submit(fixture::plan(1));
+  backend->submit(fixture::plan(1));
+  std::thread other([&] { clock.run_next(); });
+  inside.get_future().wait();
+  backend.reset();
+  gone.set_value();
+  other.join();
+  CHECK_FALSE(was_gone);
+  CHECK(ended == std::vector<std::uint64_t>{1, 2});
 }

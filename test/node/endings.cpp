@@ -14,7 +14,8 @@ namespace {
 
 /// 10 ms a step, a block of prompt in each.
 const std::string slow_worker =
-    "backend = \"timing\"\nblocks = 1024\nblock_tokens = 16\ntiming_step_us = 10000\nstep_tokens_max = 16\nprefill_chunk_max = 16\n";
+    "backend = \"timing\"\nblocks = 1024\nblock_tokens = 16\ntiming_step_us = 10000\n"
+    "step_tokens_max = 16\nprefill_chunk_max = 16\nrunning_max = 8\n";
 
 bool is_at_rest(const node_status& status) {
   const auto& worker = status.workers.at(0);

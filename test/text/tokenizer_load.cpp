@@ -76,6 +76,22 @@ TEST_CASE("a file that is no tokenizer is refused") {
   CHECK(test::load_content(std::string(100'000, '[')).error().code == errc::corrupt_data);
 }
 
+TEST_CASE("a file that is nested too deeply is refused, one that is nested a little is read") {
+  const auto nested = [](int depth) {
+    auto file = small;
+    for (int i = 0; i < depth; ++i) {
+      const auto inner = file["pre_tokenizer"];
+      file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", json::array({inner})}};
+    }
+    return test::load_content(file.dump());
+  };
+  CHECK(nested(10));
+  const auto deep = nested(100);
+  REQUIRE_FALSE(deep);
+  CHECK(deep.error().code == errc::corrupt_data);
+  CHECK(deep.error().message.find("nested too deeply") != std::string::npos);
+}
+
 TEST_CASE("a contradiction is refused with its path") {
   const auto corrupt = errc::corrupt_data;
   check_refused(corrupt, "$.model.vocab", [](json& f) { f["model"].erase("vocab"); });

@@ -24,6 +24,8 @@ class json_fields {
 
   /// Present and not null.
   [[nodiscard]] bool has(const std::string& key) const { return find(key) != nullptr; }
+  /// Present, be it as null: for keys whose default is not what null means.
+  [[nodiscard]] bool contains(const std::string& key) const { return object_.contains(key); }
   /// In [1, max].
   std::uint32_t count(const std::string& key, std::uint32_t max);
   std::uint32_t count_or(const std::string& key, std::uint32_t max, std::uint32_t absent);

@@ -74,7 +74,8 @@ void read_heads(json_fields& fields, model_config& config) {
   if (config.head_dim % 2 != 0) fields.refuse(errc::corrupt_data, "head_dim", "must be even");
 }
 
-void read_scaling(json_fields& fields, const json& object, const std::string& key, rope_config& rope) {
+/// `rope` as this object changes it; each object starts from the same `rope`, so that two of them can be compared.
+rope_config read_scaling(json_fields& fields, const json& object, const std::string& key, rope_config rope) {
   json_fields scaling(object, "config.json: " + key);
   const auto kind = scaling.text_or(scaling.has("rope_type") ? "rope_type" : "type", "default");
   if (kind == "linear" || kind == "llama3") rope.factor = scaling.number("factor", 1, 1e6);
@@ -96,24 +97,35 @@ void read_scaling(json_fields& fields, const json& object, const std::string& ke
     scaling.refuse(errc::unsupported_parameter, "partial_rotary_factor", "other than 1 is not served");
   }
   if (scaling.error()) fields.refuse(scaling.error()->code, key, "is refused: " + scaling.error()->message);
+  return rope;
 }
 
-/// `rope_theta` and `rope_scaling`, or the newer `rope_parameters` that holds both.
+/// `rope_theta` and `rope_scaling`, or the newer `rope_parameters` that holds both. A file may have both, if they agree.
 void read_rope(json_fields& fields, rope_config& rope) {
   rope.theta = fields.number_or("rope_theta", 1, 1e12, 10000);
-  if (const auto* scaling = fields.object("rope_scaling")) read_scaling(fields, *scaling, "rope_scaling", rope);
-  if (const auto* parameters = fields.object("rope_parameters")) read_scaling(fields, *parameters, "rope_parameters", rope);
+  const auto read = [&fields, &rope](const char* key) -> std::optional<rope_config> {
+    const auto* object = fields.object(key);
+    if (object == nullptr || object->empty()) return std::nullopt;
+    return read_scaling(fields, *object, key, rope);
+  };
+  const auto scaling = read("rope_scaling");
+  const auto parameters = read("rope_parameters");
+  if (scaling && parameters && *scaling != *parameters) {
+    fields.refuse(errc::unsupported_parameter, "rope_parameters", "differs from rope_scaling: one of them says how positions turn");
+  }
+  rope = scaling.value_or(parameters.value_or(rope));
   if (fields.number_or("partial_rotary_factor", 0, 1, 1) != 1.0) {
     fields.refuse(errc::unsupported_parameter, "partial_rotary_factor", "other than 1 is not served");
   }
 }
 
-/// A window that hides part of the context changes the answer; one as long as the context changes nothing.
+/// A window that hides part of the context changes the answer; one as long as the context changes nothing. `null` means no window, but
+/// a config without the key has one of 4096 tokens.
 void refuse_windows(json_fields& fields, const model_config& config) {
   const bool is_qwen = config.family == model_family::qwen2 || config.family == model_family::qwen3;
   const bool uses_window = is_qwen ? fields.flag_or("use_sliding_window", false) : config.family == model_family::mistral;
-  if (uses_window && fields.has("sliding_window")) {
-    const auto window = fields.count("sliding_window", UINT32_MAX);
+  if (uses_window && (fields.has("sliding_window") || !fields.contains("sliding_window"))) {
+    const auto window = fields.count_or("sliding_window", UINT32_MAX, 4096);
     if (window < config.context_tokens) {
       fields.refuse(errc::unsupported_parameter, "sliding_window",
                     "of " + std::to_string(window) + " is smaller than the context of " + std::to_string(config.context_tokens) +
