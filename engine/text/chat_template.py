@@ -1,6 +1,7 @@
 # The Python half of the template engine: jinja2 set up as Hugging Face `transformers` sets it up for chat templates.
 # It becomes a string literal of chat_template.cpp at build time. Errors leave as (kind, message), never as tracebacks.
 import json
+import re
 from datetime import datetime
 
 import jinja2
@@ -13,6 +14,8 @@ CONTINUE_MARK = "@@troupe-continues-here@@ "
 REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
 # 64: no template has a use for more, and Python's integers grow without end inside one C call that nothing can interrupt.
 EXPONENT_MAX = 64
+WHOLE_BITS_MAX = 4096
+PADDING_METHODS = frozenset(("center", "expandtabs", "ljust", "rjust", "zfill"))
 
 
 class RenderTimeout(BaseException):
@@ -73,18 +76,72 @@ class TemplateNamespace(Namespace):
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    # Two operators can run for ever, or fill the memory, inside one C call. Intercepted ones are not folded at compile time either.
-    intercepted_binops = frozenset(("*", "**"))
+    # What can fill the memory inside one C call, where the watchdog cannot end it, is bounded here. `~` and repeated doubling go
+    # through the interpreter step by step: the time limit ends those. Intercepted operators are not folded at compile time either.
+    intercepted_binops = frozenset(("*", "**", "%"))
     output_limit = 0
 
+    def check_width(self, *widths):
+        if any(isinstance(width, int) and width > self.output_limit for width in widths):
+            raise OutputLimit()
+
+    def check_numbers(self, pattern):
+        self.check_width(*(int(digits) for digits in re.findall(r"\d{1,18}", pattern)))
+
+    def check_format(self, pattern):
+        if re.search(r"\{[^{}]*\{", pattern):
+            raise SecurityError("a width given by an argument is not allowed in a format")
+        self.check_numbers(pattern)
+
+    def format_string(self, pattern, *args, **kwargs):  # how str.format is called before jinja2 3.1.5
+        self.check_format(pattern)
+        return super().format_string(pattern, *args, **kwargs)
+
+    def wrap_str_format(self, value):  # and since, also in distributions that took the change over
+        wrapped = super().wrap_str_format(value)
+        if wrapped is None:
+            return None
+
+        def checked(*args, **kwargs):
+            self.check_format(value.__self__)
+            return wrapped(*args, **kwargs)
+
+        return checked
+
     def call_binop(self, context, operator, left, right):
-        if operator == "**" and isinstance(right, (int, float)) and abs(right) > EXPONENT_MAX:
-            raise SecurityError(f"an exponent above {EXPONENT_MAX} is not allowed")
+        both_whole = isinstance(left, int) and isinstance(right, int)
+        if operator == "**":
+            if isinstance(right, (int, float)) and abs(right) > EXPONENT_MAX:
+                raise SecurityError(f"an exponent above {EXPONENT_MAX} is not allowed")
+            if both_whole and left.bit_length() * right > WHOLE_BITS_MAX:
+                raise SecurityError(f"a number of more than {WHOLE_BITS_MAX} bits is not allowed")
         if operator == "*":
+            if both_whole and left.bit_length() + right.bit_length() > WHOLE_BITS_MAX:
+                raise SecurityError(f"a number of more than {WHOLE_BITS_MAX} bits is not allowed")
             for value, count in ((left, right), (right, left)):
                 if isinstance(value, (str, list, tuple)) and isinstance(count, int) and len(value) * count > self.output_limit:
                     raise OutputLimit()
+        if operator == "%" and isinstance(left, str):
+            if re.search(r"%[-+ #0]*(\*|\d*\.\*)", left):
+                raise SecurityError("a width given by an argument is not allowed in a format")
+            self.check_numbers(left)
         return super().call_binop(context, operator, left, right)
+
+    def call(__self, __context, __obj, *args, **kwargs):  # no named self: a template may pass any keyword
+        if isinstance(getattr(__obj, "__self__", None), str) and getattr(__obj, "__name__", "") in PADDING_METHODS:
+            __self.check_width(*args, *kwargs.values())
+        return super(Environment, __self).call(__context, __obj, *args, **kwargs)
+
+
+def bounded(environment, name):
+    """The filter `name`, refusing widths beyond the output limit."""
+    original = environment.filters[name]
+
+    def checked(value, *args, **kwargs):
+        environment.check_width(*args, *kwargs.values())
+        return original(value, *args, **kwargs)
+
+    return checked
 
 
 def raise_exception(message):
@@ -103,6 +160,8 @@ def make_environment(output_limit):
     environment = Environment(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, loopcontrols])
     environment.output_limit = output_limit
     environment.filters["tojson"] = tojson
+    environment.filters["center"] = bounded(environment, "center")
+    environment.filters["indent"] = bounded(environment, "indent")
     environment.globals.update(
         raise_exception=raise_exception, strftime_now=strftime_now, dict=TemplateDict(), namespace=TemplateNamespace
     )

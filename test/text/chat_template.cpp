@@ -143,6 +143,16 @@ TEST_CASE("too much output is cut off before it is made") {
   CHECK(failure_of("{% for i in range(500) %}ü{% endfor %}", "{}", {.time = 30s, .output_bytes = 999}) == too_much);
   CHECK(*rendered("{% for i in range(999) %}x{% endfor %}", "{}", {.time = 30s, .output_bytes = 999}) == std::string(999, 'x'));
   CHECK(failure_of("{{ 9 ** 999999999 }}").message == "an exponent above 64 is not allowed (line 1)");
+  CHECK(failure_of("{{ ((((10 ** 64) ** 64) ** 64) ** 64) }}").message == "a number of more than 4096 bits is not allowed (line 1)");
+  for (const auto* wide : {"{{ '%900000000d' % 1 }}", "{{ '%.900000000f' % 1 }}", "{{ 'a'.ljust(900000000) }}", "{{ 'a'.zfill(900000000) }}",
+                           "{{ 'a' | center(900000000) }}", "{{ 'a\nb' | indent(900000000) }}", "{{ '{:900000000}'.format(1) }}"}) {
+    CAPTURE(wide);
+    CHECK(failure_of(wide) == too_much);
+  }
+  for (const auto* given : {"{{ '%*d' % (900000000, 1) }}", "{{ '{:{}}'.format(1, 900000000) }}"}) {
+    CAPTURE(given);
+    CHECK(failure_of(given).message == "a width given by an argument is not allowed in a format (line 1)");
+  }
 }
 
 TEST_CASE("a template that loops without output is ended, and the engine goes on") {
