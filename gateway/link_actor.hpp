@@ -30,11 +30,13 @@ class link_actor : public asio_actor {
             [this](caf::error& error) { fail(to_failure(error)); });
   }
 
-  /// For the error arm of a request: `again` once when the receiver had died meanwhile, else fail.
+  /// For the error arm of a request: `again` once when the receiver had died meanwhile, or a session between its spawn and the offer
+  /// of a turn (the directory has, or makes, its next incarnation); else fail.
   template <class Again>
   void retry_or_fail(const caf::error& error, Again again) {
     link_->directory = session_directory_actor{};
-    if (error != caf::sec::request_receiver_down || retried_) return fail(to_failure(error));
+    const bool gone = error == caf::sec::request_receiver_down || to_failure(error).code == errc::session_dead;
+    if (!gone || retried_) return fail(to_failure(error));
     retried_ = true;
     again();
   }

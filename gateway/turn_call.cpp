@@ -59,9 +59,7 @@ class turn_call final : public link_actor {
   void refused(const caf::error& error) {
     ++offers_;
     session_ = session_actor{};
-    // It died between the spawn and the offer: the directory has, or makes, its next incarnation.
-    const bool died = to_failure(error).code == errc::session_dead;
-    retry_or_fail(died ? caf::make_error(caf::sec::request_receiver_down) : error, [this] { find_session(); });
+    retry_or_fail(error, [this] { find_session(); });
   }
 
   void session_down() {
