@@ -8,6 +8,10 @@ import harness
 class ThinLine(unittest.TestCase):
     toml = harness.model_toml(harness.STORIES, worker="blocks = 64\nblock_tokens = 16\n")
 
+    @staticmethod
+    def turns_of(server, name, wanted):
+        return harness.eventually(lambda: server.request("GET", f"/v1/sessions/{name}")[2]["turns"], lambda turns: turns == wanted)
+
     def golden(self):
         return (harness.STORIES / "stories260K_greedy.txt").read_text()
 
@@ -53,13 +57,14 @@ class ThinLine(unittest.TestCase):
         with harness.serving(self.toml) as server:
             for name in ("lead", "helper"):
                 self.assertEqual(server.request("POST", "/v1/chat/completions", question, {"x-session-id": name})[0], 200)
+            for name in ("lead", "helper"):
+                self.assertEqual(self.turns_of(server, name, 1), 1)  # a session is recorded just after its answer
             server.kill()
             server.start()
             listed = server.request("GET", "/v1/sessions")[2]
             self.assertEqual({"lead", "helper"}, {session["id"] for session in listed["data"]})
             self.assertEqual(server.request("POST", "/v1/chat/completions", question, {"x-session-id": "lead"})[0], 200)
-            lead = server.request("GET", "/v1/sessions/lead")[2]
-            self.assertEqual(lead["turns"], 2)
+            self.assertEqual(self.turns_of(server, "lead", 2), 2)
 
     def test_a_term_signal_ends_the_process_with_status_0(self):
         with harness.serving(self.toml) as server:
