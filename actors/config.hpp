@@ -27,6 +27,7 @@ struct node_config {
 struct gateway_config {
   std::string address = "127.0.0.1";  ///< a loopback address
   std::uint16_t port = 8000;          ///< 0: any free one
+  std::uint32_t io_threads = 1;       ///< that read requests and write answers
   std::uint32_t connections_max = limits::connections_max;
   std::uint64_t body_bytes_max = limits::body_bytes_max;
   std::uint32_t request_timeout_ms = std::chrono::milliseconds(limits::request_timeout).count();

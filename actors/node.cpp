@@ -62,7 +62,10 @@ void start_worker(node_pointer self, node_worker& each) {
 void start_directory(node_pointer self) {
   auto setup = self->state.parts.directory;
   setup.services = self->state.children.services;
-  self->state.children.directory = watched(self, spawn_session_directory(self->system(), std::move(setup)));
+  auto& system = self->system();
+  // Detached: it writes the journal.
+  self->state.children.directory = watched(self, own_threads(self) ? system.spawn<caf::detached>(session_directory, std::move(setup))
+                                                                   : system.spawn(session_directory, std::move(setup)));
 }
 
 void start_all(node_pointer self) {

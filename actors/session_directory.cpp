@@ -68,6 +68,8 @@ void make_room(session_directory_pointer self) {
   for (const auto& id : table.oldest_dormant(std::max<std::size_t>(sessions_max / 8, 1))) {
     auto* entry = table.find(id);
     if (entry->handle) caf::anon_send(entry->handle, session_verb{id, {}, verb_kind::die, 0, {}});
+    // Its actor may still be freeing blocks: a namesake must not own them.
+    self->state.incarnations_forgotten = std::max(self->state.incarnations_forgotten, entry->info.incarnation);
     forget(self, id);
   }
 }
@@ -77,7 +79,7 @@ session_info info_of_new(session_directory_pointer self, const session_spawn& sp
   info.id = spawn.id;
   info.parent = spawn.parent;
   info.model = spawn.model;
-  info.incarnation = earlier ? earlier->info.incarnation + 1 : 1;
+  info.incarnation = (earlier ? earlier->info.incarnation : self->state.incarnations_forgotten) + 1;
   info.created_ms = info.used_ms = unix_ms_of(self);
   return info;
 }
@@ -97,6 +99,8 @@ expected<session_entry*> ensure_alive(session_directory_pointer self, const sess
   make_room(self);
   if (state.table.alive() >= state.setup.sessions_max) return failure{errc::queue_full, "too many sessions", {}};
   if (!spawn.parent.value.empty()) {
+    if (state.table.depth(spawn.parent, limits::session_depth_max) >= limits::session_depth_max)
+      return failure{errc::invalid_request, "sessions are nested too deep: " + std::to_string(limits::session_depth_max) + " is the most", "parent"};
     if (state.table.child_count(spawn.parent) >= limits::children_per_session_max)
       return failure{errc::queue_full, "the parent session has too many children", {}};
     auto parent = ensure_alive(self, session_spawn{spawn.parent, {}, spawn.model, spawn.priority});
@@ -153,9 +157,17 @@ caf::result<verb_answer> take_verb(session_directory_pointer self, const session
   return promise;
 }
 
+/// The session's entry if the message at hand is from its own actor: a late word of an earlier incarnation must change nothing.
+session_entry* entry_of_sender(session_directory_pointer self, const session_id& id) {
+  auto* entry = self->state.table.find(id);
+  const auto& sender = self->current_sender();
+  if (!entry || !entry->handle || !sender) return nullptr;
+  return entry->handle.address() == caf::actor_cast<caf::actor_addr>(sender) ? entry : nullptr;
+}
+
 void take_record(session_directory_pointer self, const session_record& record) {
   auto& table = self->state.table;
-  auto* entry = table.find(record.info.id);
+  auto* entry = entry_of_sender(self, record.info.id);
   const bool was_dead = entry && entry->dead();
   if (!entry || !table.update(record.info)) return;
   // A turn that runs now is over after a restart: its record would say nothing.
@@ -166,11 +178,7 @@ void take_record(session_directory_pointer self, const session_record& record) {
 }
 
 void take_gone(session_directory_pointer self, const session_id& id) {
-  auto* entry = self->state.table.find(id);
-  const auto& sender = self->current_sender();
-  if (!entry || !entry->handle || !sender) return;
-  // Only its own actor may end a session: a late word of an earlier incarnation must not.
-  if (entry->handle.address() == caf::actor_cast<caf::actor_addr>(sender)) self->state.table.unbind(*entry);
+  if (auto* entry = entry_of_sender(self, id)) self->state.table.unbind(*entry);
 }
 
 /// An actor ended. After session_gone that was its death; before, it crashed, and its next turn brings it back.
@@ -185,10 +193,8 @@ void take_down(session_directory_pointer self, const caf::down_msg& down) {
 }
 
 void take_activity(session_directory_pointer self, const session_activity& activity) {
-  auto* entry = self->state.table.find(activity.id);
-  const auto& sender = self->current_sender();
-  if (!entry || !entry->handle || !sender) return;
-  if (!(entry->handle.address() == caf::actor_cast<caf::actor_addr>(sender))) return;
+  auto* entry = entry_of_sender(self, activity.id);
+  if (!entry) return;
   self->state.table.set_running(*entry, activity.turns_running);
   if (activity.has_worker) entry->worker = activity.worker;
 }

@@ -36,6 +36,7 @@ struct session_directory_state {
   session_table table;
   session_journal journal;
   session_directory_drain drain;
+  std::uint32_t incarnations_forgotten = 0;  ///< the highest of the living that were forgotten
   const char* name = "session_directory";
 };
 

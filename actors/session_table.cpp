@@ -96,6 +96,13 @@ std::size_t session_table::child_count(const session_id& id) const {
   return found == children_.end() ? 0 : found->second.size();
 }
 
+std::size_t session_table::depth(const session_id& id, std::size_t most) const {
+  std::size_t depth = 0;
+  for (auto at = entries_.find(id); depth < most && at != entries_.end() && !at->second.dead(); at = entries_.find(at->second.info.parent))
+    ++depth;
+  return depth;
+}
+
 session_listing session_table::list(const session_list& wish) const {
   std::vector<const session_info*> chosen;
   for (const auto& [id, entry] : entries_)

@@ -44,6 +44,8 @@ class session_table {
   [[nodiscard]] std::uint32_t turns_running() const noexcept { return turns_running_; }
   [[nodiscard]] std::vector<session_id> children_of(const session_id& id) const;
   [[nodiscard]] std::size_t child_count(const session_id& id) const;
+  /// How many living sessions are above one another from `id` up, itself included; counts no further than `most`.
+  [[nodiscard]] std::size_t depth(const session_id& id, std::size_t most) const;
   /// The most recently used first.
   [[nodiscard]] session_listing list(const session_list& wish) const;
   /// Up to `count` dormant sessions without children, the longest unused first.

@@ -1,5 +1,4 @@
-// A stop token is counted but never decoded: clients get the text before it. Whether the worker ends the sequence in the same message
-// or in the next one makes no difference, because the turn recognises stop tokens itself.
+// The token that ends a sequence is counted in the usage, as it was computed, but never arrives here: its worker only says `stop`.
 #include "actors/turn.hpp"
 
 #include <algorithm>
@@ -188,19 +187,9 @@ void turn::start(const sequence_progress& progress, core::instant now, turn_outp
   output.started = turn_started{setup_.request.id, usage_.prompt_tokens, usage_.cached_tokens};
 }
 
-bool turn::is_stop_token(token_id token) const {
-  const bool late_enough = tokens_.size() - prompt_tokens_ >= setup_.request.tokens_min;
-  return late_enough && std::find(stop_tokens_.begin(), stop_tokens_.end(), token) != stop_tokens_.end();
-}
-
 void turn::take_token(const core::sampled_token& token, turn_output& output) {
-  const bool stops = is_stop_token(token.token);
   tokens_.push_back(token.token);
   usage_.output_tokens = static_cast<std::uint32_t>(tokens_.size() - prompt_tokens_);
-  if (stops) {
-    answer_complete_ = true;
-    return;
-  }
   if (setup_.sampling.logprobs >= 0) untold_.push_back(token);
   std::vector<text::answer_piece> pieces;
   answer_complete_ = !decoder_->push(token.token, pieces);
@@ -251,6 +240,7 @@ void turn::end(const sequence_progress& progress, core::instant now, turn_output
   const failure fine{errc::none, {}, {}};
   switch (progress.reason) {
     case core::finish_reason::stop:
+      ++usage_.output_tokens;
       return finish(decoder_->tool_calls() > 0 ? turn_end::tool_calls : turn_end::stop, fine, now, output);
     case core::finish_reason::length:
       return finish(turn_end::length, fine, now, output);

@@ -85,7 +85,6 @@ class turn {
   void attach_logprobs(turn_delta& delta);
   void end(const sequence_progress& progress, core::instant now, turn_output& output);
   void finish(turn_end how, failure error, core::instant now, turn_output& output);
-  [[nodiscard]] bool is_stop_token(token_id token) const;
   [[nodiscard]] std::optional<failure> fit_context(std::size_t prompt_tokens);
 
   turn_setup setup_;

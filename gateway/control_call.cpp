@@ -56,10 +56,12 @@ class control_call final : public link_actor {
 
   void answer(control_answer result) {
     if (!answers_) return;
-    const auto answers = std::move(answers_);
+    // As with a turn: what throws in here is told by the exception handler, unless it was a failure already.
+    const auto answers = answers_;
+    if (std::holds_alternative<failure>(result)) answers_ = nullptr;
+    answers(std::move(result));
     answers_ = nullptr;
     quit();
-    answers(std::move(result));
   }
 
   control_request asked_;

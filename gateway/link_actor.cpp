@@ -10,7 +10,11 @@ link_actor::link_actor(caf::actor_config& config, std::shared_ptr<shared_link> l
   set_error_handler([this](caf::scheduled_actor*, caf::error& error) { fail(to_failure(error)); });
   // A defect in a translation must not leave its client waiting.
   set_exception_handler([this](std::exception_ptr&) -> caf::error {
-    fail({errc::internal, "an answer could not be written", {}});
+    try {
+      fail({errc::internal, "an answer could not be written", {}});
+    } catch (const std::exception&) {
+      // Not even that could be said: the connection's own deadline ends it.
+    }
     return caf::exit_reason::unhandled_exception;
   });
 }

@@ -77,14 +77,21 @@ class turn_call final : public link_actor {
   template <class Event>
   void finish(Event event) {
     if (!events_) return;
-    const auto events = std::move(events_);
+    // They stay until the end was told: when its translation throws, the exception handler tells of that instead.
+    const auto events = events_;
+    if (std::is_same_v<Event, failure>) events_ = nullptr;
+    events(turn_event(std::move(event)));
     events_ = nullptr;
     quit();
-    events(turn_event(std::move(event)));
   }
 
   void cancel(errc why) {
-    if (session_) send(session_, turn_cancel{turn_.id, why});
+    if (session_) {
+      send(session_, turn_cancel{turn_.id, why});
+    } else if (turn_.hints.final_turn && link().directory) {
+      // Its spawn may be under way: nobody else will ever name this session.
+      caf::anon_send(link().directory, session_verb{spawn_.id, {}, verb_kind::die, 0, {}});
+    }
     events_ = nullptr;
     quit();
   }

@@ -18,10 +18,14 @@ block_pool::state::state(const block_pool_options& chosen)
   for (block_index block = chosen.block_count; block-- > 0;) free_blocks.push_back(block);
 }
 
+bool block_pool::state::equals(block_index block, const block_hash& parent, std::span<const token_id> content) const {
+  return records[block].parent_hash == parent && std::ranges::equal(tokens_of(block), content);
+}
+
 block_index block_pool::state::find_verified(const block_hash& hash, const block_hash& parent, std::span<const token_id> content) {
   const block_index block = find(hash);
   if (block == no_block) return no_block;
-  if (records[block].parent_hash == parent && std::ranges::equal(tokens_of(block), content)) return block;
+  if (equals(block, parent, content)) return block;
   ++hash_mismatches;
   return no_block;
 }
@@ -132,6 +136,20 @@ std::uint32_t block_pool::acquire_prefix(std::span<const block_identity> chain, 
     table.push_back(block);
   }
   return matched;
+}
+
+block_pool::prefix_peek block_pool::peek_prefix(std::span<const block_identity> chain, block_hash root,
+                                                std::span<const token_id> tokens) const {
+  const state& s = *state_;
+  const std::size_t width = s.options.block_tokens;
+  const std::size_t limit = std::min(chain.size(), tokens.size() / width);
+  prefix_peek found;
+  for (block_hash parent = root; found.matched < limit; parent = chain[found.matched++].hash) {
+    const block_index block = s.find(chain[found.matched].hash);
+    if (block == no_block || !s.equals(block, parent, tokens.subspan(found.matched * width, width))) break;
+    found.idle += s.records[block].uses == 0;
+  }
+  return found;
 }
 
 bool block_pool::acquire_private(std::uint32_t count, std::vector<block_index>& table) {

@@ -50,6 +50,11 @@ class block_pool {
   /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
   std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens, owner_id owner,
                                std::vector<block_index>& table);
+  struct prefix_peek {
+    std::uint32_t matched = 0;  ///< what acquire_prefix would return
+    std::uint32_t idle = 0;     ///< of them, those that would no longer be available
+  };
+  [[nodiscard]] prefix_peek peek_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens) const;
   /// Leases `count` private blocks, evicting leaves if needed. All or nothing.
   bool acquire_private(std::uint32_t count, std::vector<block_index>& table);
   /// How many private blocks could be leased now, by taking free blocks and evicting.

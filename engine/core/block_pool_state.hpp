@@ -30,9 +30,13 @@ struct block_pool::state {
   std::span<token_id> tokens_of(block_index block) {
     return {tokens.data() + std::size_t{block} * options.block_tokens, options.block_tokens};
   }
+  [[nodiscard]] std::span<const token_id> tokens_of(block_index block) const {
+    return {tokens.data() + std::size_t{block} * options.block_tokens, options.block_tokens};
+  }
   [[nodiscard]] block_index find(const block_hash& hash) const {
     return by_hash.find_if(hash.low, [&](block_index at) { return records[at].identity.hash == hash; });
   }
+  [[nodiscard]] bool equals(block_index block, const block_hash& parent, std::span<const token_id> content) const;
   /// The block of `hash` if parent and tokens agree; a disagreement is counted.
   block_index find_verified(const block_hash& hash, const block_hash& parent, std::span<const token_id> content);
 

@@ -57,19 +57,14 @@ std::uint64_t scheduler::state::blocks_promised() const {
   return blocks;
 }
 
-/// Leases what is cached of the sequence, then asks for room for the rest of it: a sequence that is started can finish its prompt
-/// unless decodes grow into it.
+/// Asks for room for what is not cached of the sequence, then leases what is: a sequence that is started can finish its prompt unless
+/// decodes grow into it. One that does not fit leaves the cache as it is.
 bool scheduler::state::start(sequence& next) {
-  const std::uint64_t reused_before = tokens_reused;
-  match_cached(next);
+  const std::size_t limit = (next.size() - 1) / block_tokens;
+  const auto cached = pool.peek_prefix(std::span(next.spec.chain).first(limit), next.spec.hasher.root(), next.spec.tokens);
   const std::uint32_t needed = std::min(blocks_for(next.size() + 1), blocks_total);
-  if (needed - next.table.size() + blocks_promised() > pool.available()) {
-    for (const block_index block : next.table | std::views::reverse) pool.release(block);
-    next.table.clear();
-    next.computed = next.planned = 0;
-    tokens_reused = reused_before;
-    return false;
-  }
+  if (needed - cached.matched + blocks_promised() > pool.available() - cached.idle) return false;
+  match_cached(next);
   waiting.erase(next.key);
   next.phase = sequence_phase::running;
   next.slot = free_slots.back();

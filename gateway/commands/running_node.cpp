@@ -54,6 +54,7 @@ gateway_options options_of(const actors::config& config, const actors::model_reg
   gateway_options options;
   options.address = config.gateway.address;
   options.port = config.gateway.port;
+  options.io_threads = config.gateway.io_threads;
   options.connections_max = config.gateway.connections_max;
   options.body_bytes_max = config.gateway.body_bytes_max;
   options.stream_bytes_queued_max = config.gateway.stream_bytes_queued_max;

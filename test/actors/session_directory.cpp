@@ -79,6 +79,24 @@ TEST_CASE("an unknown parent is spawned as a root, and children die with it") {
   for (const auto* id : {"parent", "child", "grandchild"}) CHECK(stage.find(id).state == session_state::dead);
 }
 
+TEST_CASE("sessions nest up to a depth, and a wish beyond it is refused") {
+  directory_stage stage(std::filesystem::path{}, 1000);
+  for (std::size_t depth = 1; depth <= limits::session_depth_max; ++depth)
+    CHECK(stage.spawn_one("s" + std::to_string(depth), depth == 1 ? "" : "s" + std::to_string(depth - 1)).ready());
+  CHECK(stage.spawn_one("beyond", "s" + std::to_string(limits::session_depth_max)).code() == errc::invalid_request);
+  CHECK(stage.spawn_one("beside", "s" + std::to_string(limits::session_depth_max - 1)).ready());
+}
+
+TEST_CASE("only a session's own actor may record it") {
+  directory_stage stage;
+  stage.spawn_one("a");
+  auto claimed = stage.find("a");
+  claimed.turns = 99;
+  caf::anon_send(stage.directory, session_record{claimed});
+  stage.run();
+  CHECK(stage.find("a").turns == 0);
+}
+
 TEST_CASE("a verb for the dead is missing, its repeat has the first outcome, and for a stranger it is not found") {
   directory_stage stage;
   stage.spawn_one("a");

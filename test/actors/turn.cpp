@@ -75,20 +75,23 @@ TEST_CASE("tokens that skip an index fail the turn and cancel the sequence") {
   CHECK(output.cancel_sequence);
 }
 
-TEST_CASE("stop tokens are text before tokens_min and with ignore_eos") {
-  auto request = session_stage::text(1, "");
-  request.skip_special_tokens = false;
-  request.tokens_min = 2;
-  auto made = make(request);
-  auto output = made.advance(session_stage::tokens(1, 0, "<|im_end|>a<|im_end|>b"), 2s);
-  CHECK(told(output) == "<|im_end|>a");
+TEST_CASE("the token that ends an answer is counted and is no part of its text") {
+  auto made = make(session_stage::text(1, ""));
+  auto output = made.advance(session_stage::tokens(1, 0, "ab"), 2s);
+  CHECK(told(output) == "ab");
+  output = made.advance(session_stage::ended(1, core::finish_reason::stop), 3s);
+  REQUIRE(output.finished);
   CHECK(output.finished->usage.output_tokens == 3);
+}
+
+TEST_CASE("ignore_eos asks the worker for the request's own stop tokens only") {
+  auto request = session_stage::text(1, "");
+  request.stop_tokens = {7};
+  auto made = make(request);
+  CHECK(made.admit(2s).stop_tokens.size() > 1);
   request.ignore_eos = true;
-  request.tokens_min = 0;
   auto on = make(request);
-  output = on.advance(session_stage::tokens(1, 0, "<|im_end|>a"), 2s);
-  CHECK(told(output) == "<|im_end|>a");
-  CHECK_FALSE(output.finished);
+  CHECK(on.admit(2s).stop_tokens == std::vector<token_id>{7});
 }
 
 TEST_CASE("an unset wish takes the model's default, and the seed follows the request's id") {

@@ -26,6 +26,7 @@ struct script_log {
     return verb_answer{verb.id, verb_outcome::accepted, {}, 0};
   };
   std::optional<failure> spawn_refused;
+  bool spawns_ignored = false;
   node_status status{"ready", 0, 0, 0, {}};
   std::string metrics;
   // what happened
@@ -120,6 +121,7 @@ caf::behavior fake_directory(caf::event_based_actor* self, log_ptr log) {
         if (log->spawn_refused) return make_error(*log->spawn_refused);
         log->spawns.push_back(spawn);
         log->changed.notify_all();
+        if (log->spawns_ignored) return self->make_response_promise<session_info, session_actor>();
         auto& session = log->sessions[spawn.id.value];
         if (!session) session = self->spawn(fake_session, log);
         return {describe(spawn), caf::actor_cast<session_actor>(session)};
@@ -218,6 +220,11 @@ void fake_node::play(std::vector<gateway::turn_event> events) {
 void fake_node::refuse_spawns(failure why) {
   const std::lock_guard lock(state_->log->mutex);
   state_->log->spawn_refused = std::move(why);
+}
+
+void fake_node::ignore_spawns() {
+  const std::lock_guard lock(state_->log->mutex);
+  state_->log->spawns_ignored = true;
 }
 
 void fake_node::set_status(node_status status) {

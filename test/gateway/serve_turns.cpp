@@ -266,6 +266,18 @@ TEST_CASE("a deadline is a 504 before the first byte and an event after it, and 
   CHECK(client.read_to_end().empty());
 }
 
+TEST_CASE("a client that goes away while its one-turn session is being spawned takes that session along") {
+  serving fixture;
+  fixture.node.ignore_spawns();
+  {
+    auto client = fixture.connect();
+    client.send_request("POST", chat_path, hello);
+    fixture.node.spawn(1);
+  }
+  CHECK(fixture.node.verb(1).what == verb_kind::die);
+  CHECK(fixture.node.verb(1).session == fixture.node.spawn(1).id);
+}
+
 TEST_CASE("a client that goes away cancels its turn and ends its sink, streamed or not") {
   serving fixture;
   fixture.node.play(answer_events().started(1, 0).text("a"));

@@ -31,6 +31,7 @@ class fake_node {
   void play(std::function<turn_script(const turn_request&)> script);
   void play(std::vector<gateway::turn_event> events);
   void refuse_spawns(failure why);
+  void ignore_spawns();  ///< they are counted and never answered
   void set_status(node_status status);
   void set_metrics(std::string text);
   void answer_verbs(std::function<expected<verb_answer>(const session_verb&)> answer);
