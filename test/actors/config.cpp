@@ -67,6 +67,7 @@ compute_threads = 3
 [gateway]
 address = "::1"
 port = 0
+io_threads = 2
 connections_max = 4
 body_bytes_max = 5000
 request_timeout_ms = 6
@@ -115,7 +116,7 @@ level = "off"
 )");
   config wanted;
   wanted.node = {"left", "/etc/troupe/data", 1, 2, 3};
-  wanted.gateway = {"::1", 0, 4, 5000, 6, 700, 8000};
+  wanted.gateway = {"::1", 0, 2, 4, 5000, 6, 700, 8000};
   wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
   wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};

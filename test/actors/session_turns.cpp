@@ -40,10 +40,11 @@ TEST_CASE("a chat turn is rendered, routed, admitted and streamed, and everyone 
 
   stage.say(worker, stage.started(1, prompt_tokens, 4));
   stage.say(worker, stage.tokens(1, 0, "he"));
-  stage.say(worker, stage.tokens(1, 2, "llo<|im_end|>"));
+  stage.say(worker, stage.tokens(1, 2, "llo"));
+  stage.say(worker, stage.ended(1, finish_reason::stop));
   CHECK(*stage.heard == lines{"started 21/4", "0 text he", "1 text llo", "finished stop"});
   CHECK(stage.routes->ended == std::vector<std::uint64_t>{1});
-  CHECK(worker.script->heard == lines{"cancel 1"});
+  CHECK(worker.script->heard.empty());
   CHECK(*stage.traced == lines{"turn stop 6"});
   CHECK(*stage.reported == lines{"generating", "idle"});
   auto info = stage.request<session_info>(stage.session, session_find{});
@@ -257,7 +258,8 @@ TEST_CASE("an answer with tool calls pauses the session until its next turn") {
   request.tokens_max = 79;
   stage.ask(request);
   stage.say(worker, stage.started(1, prompt_tokens, 0));
-  stage.say(worker, stage.tokens(1, 0, "<tool_call>\n{\"name\": \"ls\", \"arguments\": {}}\n</tool_call><|im_end|>"));
+  stage.say(worker, stage.tokens(1, 0, "<tool_call>\n{\"name\": \"ls\", \"arguments\": {}}\n</tool_call>"));
+  stage.say(worker, stage.ended(1, finish_reason::stop));
   CHECK(stage.heard->back() == "finished tool_calls");
   CHECK(stage.reported->back() == "tool_paused");
   auto info = stage.request<session_info>(stage.session, session_find{});
