@@ -56,6 +56,9 @@ struct worker_status {
   std::uint64_t blocks_stored = 0, blocks_evicted = 0, blocks_freed_by_death = 0, hash_mismatches = 0;
   std::uint32_t running = 0, waiting = 0;
   std::uint64_t steps = 0, preemptions = 0, tokens_computed = 0, tokens_reused = 0, tokens_sampled = 0;
+  std::uint64_t blocks_onboarded = 0, blocks_offloaded = 0;
+  std::uint64_t blocks_recomputed = 0;  ///< a tier had them, but computing them was faster
+  std::uint64_t transfer_failures = 0;
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
   bool operator==(const worker_status&) const = default;
