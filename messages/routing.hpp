@@ -53,7 +53,7 @@ struct tier_joined {
   worker_id tier;
   model_id model;
   std::uint64_t epoch = 0;
-  std::vector<worker_id> workers;  ///< that can read it
+  std::vector<std::uint32_t> workers;  ///< numbers of those that can read it
   bool operator==(const tier_joined&) const = default;
 };
 

@@ -64,4 +64,20 @@ struct worker_status {
   bool operator==(const worker_status&) const = default;
 };
 
+struct tier_status_request { bool operator==(const tier_status_request&) const = default; };
+/// One tier of a node for one model.
+struct tier_status {
+  worker_id tier;
+  model_id model;
+  std::string kind;  ///< host
+  std::uint64_t epoch = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint32_t blocks_total = 0, blocks_free = 0, blocks_leased = 0, blocks_cached = 0;
+  std::uint64_t blocks_stored = 0, blocks_evicted = 0, blocks_freed_by_death = 0, hash_mismatches = 0;
+  std::uint64_t blocks_read = 0;     ///< handed to workers
+  std::uint64_t blocks_refused = 0;  ///< offered and neither held nor taken
+  std::string integrity;             ///< empty when check_integrity() finds nothing
+  bool operator==(const tier_status&) const = default;
+};
+
 }  // namespace troupe

@@ -35,7 +35,7 @@ struct soak_options {
 node_wish wish() {
   node_wish made;
   made.worker_keys = "blocks = 768\nblock_tokens = 16\ncount = 2\n";
-  made.sections = "[session]\nsessions_max = 10000\n";
+  made.sections = "[session]\nsessions_max = 10000\n[host_tier]\nbytes = 16777216\n";
   return made;
 }
 
@@ -46,7 +46,8 @@ bool is_at_rest(const node_status& status) {
 }
 
 bool is_all_free(const node_status& status) {
-  return is_at_rest(status) && std::all_of(status.workers.begin(), status.workers.end(),
+  const auto is_empty = [](const tier_status& tier) { return tier.blocks_free == tier.blocks_total; };
+  return is_at_rest(status) && std::all_of(status.tiers.begin(), status.tiers.end(), is_empty) && std::all_of(status.workers.begin(), status.workers.end(),
                                            [](const worker_status& each) { return each.blocks_free == each.blocks_total; });
 }
 
@@ -59,6 +60,7 @@ struct verdict {
   void expect_integrity(const node_status& status) {
     for (const auto& each : status.workers)
       expect(each.integrity.empty(), "worker " + std::to_string(each.worker.value) + ": " + each.integrity);
+    for (const auto& each : status.tiers) expect(each.integrity.empty(), "tier " + each.kind + ": " + each.integrity);
   }
 };
 
