@@ -22,10 +22,13 @@ std::uint64_t cpu_block_bytes(const core::model& model, std::uint32_t block_toke
 /// 64 KiB a token: about what an 8B model with grouped heads keeps in bf16; the timing backend has no bytes of its own.
 constexpr std::uint64_t timing_token_bytes = 64 << 10;
 
+std::uint64_t block_bytes_of(const worker_config& config, const core::model* weights) {
+  return weights ? cpu_block_bytes(*weights, config.block_tokens) : timing_token_bytes * config.block_tokens;
+}
+
 expected<std::uint32_t> block_count_of(const worker_config& config, const core::model* weights) {
   if (config.blocks != 0) return config.blocks;
-  const auto bytes = weights ? cpu_block_bytes(*weights, config.block_tokens) : timing_token_bytes * config.block_tokens;
-  const auto count = config.kv_bytes / bytes;
+  const auto count = config.kv_bytes / block_bytes_of(config, weights);
   if (count == 0) return failure{errc::invalid_request, "the KV cache is smaller than one block", "worker.kv_bytes"};
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, no_block - 1));
 }
@@ -84,6 +87,7 @@ expected<worker_setup> make_worker_setup(const worker_config& config, worker_id 
   setup.device.scheduler.context_tokens_max = model.context_tokens_max;
   setup.device.pool.block_count = *blocks;
   setup.device.pool.block_tokens = config.block_tokens;
+  setup.block_bytes = block_bytes_of(config, config.backend == "cpu" ? weights.get() : nullptr);
   if (config.backend == "cpu") {
     setup.make_backend = cpu_factory(config, *blocks, weights, commons.compute);
     return setup;

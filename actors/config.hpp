@@ -66,6 +66,11 @@ struct worker_config {
   bool operator==(const worker_config&) const = default;
 };
 
+struct host_tier_config {
+  std::uint64_t bytes = std::uint64_t{1} << 30;  ///< of host memory per model, taken as it is used; 0: no such tier
+  bool operator==(const host_tier_config&) const = default;
+};
+
 struct router_config {
   std::string behaviour = "cost";  ///< a name of core::make_routing_policy
   std::uint32_t routes_waiting_max = limits::routes_waiting_max;
@@ -101,6 +106,7 @@ struct config {
   gateway_config gateway;
   std::vector<model_config> models;    ///< at least one; names are unique
   std::vector<worker_config> workers;  ///< default: one per model
+  host_tier_config host_tier;
   router_config router;
   session_config session;
   template_config chat_template;  ///< [template]

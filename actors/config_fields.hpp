@@ -62,6 +62,11 @@ void model_fields(Visitor& visit, Section& model) {
 }
 
 template <class Visitor, class Section>
+void host_tier_fields(Visitor& visit, Section& tier) {
+  visit("bytes", tier.bytes, within{0, bytes_max, "bytes"});
+}
+
+template <class Visitor, class Section>
 void worker_fields(Visitor& visit, Section& worker) {
   visit("model", worker.model, optional_text{});
   visit("backend", worker.backend, one_of{{"cpu", "timing"}});
@@ -116,6 +121,7 @@ void config_sections(Visitor& visit, Config& all) {
   visit.section("gateway", all.gateway, [](auto& v, auto& s) { gateway_fields(v, s); });
   visit.sections("model", all.models, [](auto& v, auto& s) { model_fields(v, s); });
   visit.sections("worker", all.workers, [](auto& v, auto& s) { worker_fields(v, s); });
+  visit.section("host_tier", all.host_tier, [](auto& v, auto& s) { host_tier_fields(v, s); });
   visit.section("router", all.router, [](auto& v, auto& s) { router_fields(v, s); });
   visit.section("session", all.session, [](auto& v, auto& s) { session_fields(v, s); });
   visit.section("template", all.chat_template, [](auto& v, auto& s) { template_fields(v, s); });

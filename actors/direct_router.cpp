@@ -38,6 +38,7 @@ router_shard_actor::behavior_type direct_router(self_pointer self) {
       [self](const route_request& request) { return grant(self->state, request); },
       [](const route_end&) { /* it grants no leases */ },
       [self](const worker_joined& joined, const worker_actor& worker) { join(self, joined, worker); },
+      [](const tier_joined&, const tier_actor&) { /* what a tier holds does not change whose turn it is */ },
       [](const block_events&) { /* it keeps no index, and never asks a worker for its blocks */ },
       [](const load_report&) { /* it takes turns */ },
   };

@@ -7,12 +7,13 @@
 namespace troupe::actors {
 namespace {
 
-struct worker_family {
+template <class Status>
+struct family {
   std::string_view name, type, help;
-  std::uint64_t (*value)(const worker_status&);
+  std::uint64_t (*value)(const Status&);
 };
 
-constexpr std::array<worker_family, 15> worker_families{{
+constexpr std::array<family<worker_status>, 19> worker_families{{
     {"troupe_worker_blocks", "gauge", "Blocks of the worker's pool.",
      [](const worker_status& w) -> std::uint64_t { return w.blocks_total; }},
     {"troupe_worker_blocks_free", "gauge", "Blocks without content.",
@@ -37,6 +38,29 @@ constexpr std::array<worker_family, 15> worker_families{{
     {"troupe_worker_tokens_reused_total", "counter", "Prompt tokens taken from cache.",
      [](const worker_status& w) { return w.tokens_reused; }},
     {"troupe_worker_tokens_sampled_total", "counter", "Tokens sampled.", [](const worker_status& w) { return w.tokens_sampled; }},
+    {"troupe_worker_blocks_onboarded_total", "counter", "Blocks copied from the tier below.",
+     [](const worker_status& w) { return w.blocks_onboarded; }},
+    {"troupe_worker_blocks_offloaded_total", "counter", "Blocks copied to the tier below.",
+     [](const worker_status& w) { return w.blocks_offloaded; }},
+    {"troupe_worker_blocks_recomputed_total", "counter", "Blocks computed because copying them would have taken longer.",
+     [](const worker_status& w) { return w.blocks_recomputed; }},
+    {"troupe_worker_transfer_failures_total", "counter", "Copies between tiers that failed.",
+     [](const worker_status& w) { return w.transfer_failures; }},
+}};
+
+constexpr std::array<family<tier_status>, 9> tier_families{{
+    {"troupe_tier_blocks", "gauge", "Blocks that the tier has room for.", [](const tier_status& t) -> std::uint64_t { return t.blocks_total; }},
+    {"troupe_tier_blocks_cached", "gauge", "Blocks kept under their hash.", [](const tier_status& t) -> std::uint64_t { return t.blocks_cached; }},
+    {"troupe_tier_blocks_leased", "gauge", "Blocks that are being written or read.",
+     [](const tier_status& t) -> std::uint64_t { return t.blocks_leased; }},
+    {"troupe_tier_bytes", "gauge", "Bytes of these blocks.", [](const tier_status& t) { return t.bytes_total; }},
+    {"troupe_tier_blocks_stored_total", "counter", "Blocks that were written.", [](const tier_status& t) { return t.blocks_stored; }},
+    {"troupe_tier_blocks_read_total", "counter", "Blocks handed to workers.", [](const tier_status& t) { return t.blocks_read; }},
+    {"troupe_tier_blocks_evicted_total", "counter", "Blocks that left for others.", [](const tier_status& t) { return t.blocks_evicted; }},
+    {"troupe_tier_blocks_freed_by_death_total", "counter", "Blocks freed because their owners died.",
+     [](const tier_status& t) { return t.blocks_freed_by_death; }},
+    {"troupe_tier_blocks_refused_total", "counter", "Blocks offered for which there was no place.",
+     [](const tier_status& t) { return t.blocks_refused; }},
 }};
 
 void open_family(std::string& text, std::string_view name, std::string_view type, std::string_view help) {
@@ -57,6 +81,19 @@ std::string labels_of(const worker_status& worker) {
   return "{worker=\"" + std::to_string(worker.worker.value) + "\",model=\"" + escape_label(worker.model.value) + "\"}";
 }
 
+std::string labels_of(const tier_status& tier) {
+  return "{tier=\"" + escape_label(tier.kind) + "\",model=\"" + escape_label(tier.model.value) + "\"}";
+}
+
+template <class Families, class Status>
+void add_families(std::string& text, const Families& families, const std::vector<Status>& all) {
+  if (all.empty()) return;
+  for (const auto& each : families) {
+    open_family(text, each.name, each.type, each.help);
+    for (const auto& status : all) add_sample(text, each.name, labels_of(status), each.value(status));
+  }
+}
+
 }  // namespace
 
 std::string escape_label(std::string_view value) {
@@ -72,13 +109,10 @@ std::string escape_label(std::string_view value) {
   return escaped;
 }
 
-std::string render_gauges(const std::vector<worker_status>& workers, const node_gauges& node) {
+std::string render_gauges(const std::vector<worker_status>& workers, const std::vector<tier_status>& tiers, const node_gauges& node) {
   std::string text;
-  for (const auto& family : worker_families) {
-    if (workers.empty()) break;
-    open_family(text, family.name, family.type, family.help);
-    for (const auto& worker : workers) add_sample(text, family.name, labels_of(worker), family.value(worker));
-  }
+  add_families(text, worker_families, workers);
+  add_families(text, tier_families, tiers);
   open_family(text, "troupe_sessions", "gauge", "Sessions by state.");
   for (const auto& [state, count] : node.sessions)
     add_sample(text, "troupe_sessions", "{state=\"" + std::string{to_string(state)} + "\"}", count);

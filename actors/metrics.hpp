@@ -21,7 +21,7 @@ struct node_gauges {
 };
 
 /// Complete families with HELP and TYPE lines; appended to what the trace actor answers.
-std::string render_gauges(const std::vector<worker_status>& workers, const node_gauges& node);
+std::string render_gauges(const std::vector<worker_status>& workers, const std::vector<tier_status>& tiers, const node_gauges& node);
 
 /// A label's value as the format wants it: backslash, quote and line feed escaped.
 std::string escape_label(std::string_view value);

@@ -54,23 +54,33 @@ expected<std::unique_ptr<model_worker>> model_worker::make(model_worker_options 
 }
 
 model_worker::model_worker(model_worker_options options, std::unique_ptr<core::backend> backend)
-    : options_{std::move(options)}, pool_{options_.pool}, scheduler_{options_.scheduler, pool_}, backend_{std::move(backend)} {}
+    : options_{std::move(options)},
+      pool_{options_.pool},
+      scheduler_{options_.scheduler, pool_},
+      backend_{std::move(backend)},
+      tiers_{pool_, scheduler_, *backend_} {}
+
+// What is in flight names blocks of the pool and slots that the tier traffic keeps: the backend goes first.
+model_worker::~model_worker() { backend_.reset(); }
 
 expected<request_id> model_worker::admit(const admit_request& request, instant now) {
   if (holds_unknown_token(request.tokens, backend_->traits().vocabulary))
     return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
   const core::block_hasher hasher{request.scope_seed, options_.pool.block_tokens};
-  if (auto admitted = scheduler_.admit(spec_of(request, hasher, now)); !admitted) return admitted.error();
+  if (auto admitted = tiers_.admit(spec_of(request, hasher, now), now, options_.scheduler); !admitted) return admitted.error();
   return request.id;
 }
 
-void model_worker::cancel(request_id id) { scheduler_.cancel(id, core::finish_reason::cancelled, events_); }
+void model_worker::cancel(request_id id) { tiers_.cancel(id, events_); }
 
 owner_released model_worker::release(owner_id owner) { return {pool_.release_owner(owner)}; }
 
-void model_worker::complete(ticket_id ticket, const core::step_result& result) { scheduler_.complete(ticket, result, events_); }
+void model_worker::complete(ticket_id ticket, const core::step_result& result) {
+  if (!tiers_.complete(ticket, result)) scheduler_.complete(ticket, result, events_);
+}
 
 void model_worker::pump(instant now) {
+  tiers_.pump(now, events_);
   while (auto plan = scheduler_.plan(now, events_)) scheduler_.submitted(backend_->submit(*std::move(plan)));
 }
 
@@ -86,6 +96,7 @@ void model_worker::orphan_roots(std::vector<core::block_event>& events) const {
 std::optional<block_events> model_worker::take_block_events() {
   auto changes = pool_.take_events();
   if (changes.empty()) return std::nullopt;
+  tiers_.note(changes);
   orphan_roots(changes);
   const auto first = std::exchange(events_announced_, events_announced_ + changes.size());
   return block_events{options_.worker, options_.epoch, first, std::move(changes), false};
@@ -99,21 +110,25 @@ block_events model_worker::snapshot() const {
 
 load_report model_worker::load() const {
   const auto load = scheduler_.load();
+  const auto moved = tiers_.onboarded();
   const auto free = pool_.counts().free;
   return {.worker = options_.worker,
           .epoch = options_.epoch,
           .running = load.running,
-          .waiting = load.waiting,
+          .waiting = load.waiting + moved.waiting,
           .free_blocks = free,
           .evictable_blocks = pool_.available() - free,
           .prefill_tokens_waiting = load.prefill_tokens_waiting,
           .prefill_tokens_per_s = load.prefill_tokens_per_s,
-          .decode_tokens_per_s = load.decode_tokens_per_s};
+          .decode_tokens_per_s = load.decode_tokens_per_s,
+          .onboard_blocks_per_s = moved.blocks_per_s};
 }
 
 worker_status model_worker::status() const {
   const auto load = scheduler_.load();
   const auto blocks = pool_.counts();
+  const auto moved = tiers_.onboarded();
+  const auto leases = tiers_.leases();
   return {.worker = options_.worker,
           .model = options_.model,
           .epoch = options_.epoch,
@@ -126,14 +141,18 @@ worker_status model_worker::status() const {
           .blocks_freed_by_death = blocks.freed_by_death,
           .hash_mismatches = blocks.hash_mismatches,
           .running = load.running,
-          .waiting = load.waiting,
+          .waiting = load.waiting + moved.waiting,
           .steps = load.steps,
           .preemptions = load.preemptions,
           .tokens_computed = load.tokens_computed,
           .tokens_reused = load.tokens_reused,
           .tokens_sampled = load.tokens_sampled,
+          .blocks_onboarded = moved.blocks_onboarded,
+          .blocks_offloaded = tiers_.offloaded().blocks_offloaded,
+          .blocks_recomputed = moved.blocks_recomputed,
+          .transfer_failures = moved.failures,
           .numeric_class = backend_->traits().numeric_class,
-          .integrity = scheduler_.check_integrity().value_or("")};
+          .integrity = scheduler_.check_integrity(leases).value_or("")};
 }
 
 namespace {

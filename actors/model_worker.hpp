@@ -1,4 +1,4 @@
-// One device as its worker actor sees it: pool, scheduler and backend behind one set of verbs, with time as an argument.
+// One device as its worker actor sees it: pool, scheduler, backend and tier traffic behind one set of verbs, with time as an argument.
 // Knows messages but no actors. What happened is collected and taken in batches: one progress message per sequence, whatever
 // number of tokens a step gave it, and one list of block events.
 #pragma once
@@ -10,6 +10,7 @@
 #include "engine/core/backend.hpp"
 #include "engine/core/block_pool.hpp"
 #include "engine/core/scheduler.hpp"
+#include "engine/core/tier_traffic.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/routing.hpp"
 #include "messages/service.hpp"
@@ -29,6 +30,7 @@ class model_worker {
  public:
   /// Fails with invalid_request when the pool does not fit the backend.
   static expected<std::unique_ptr<model_worker>> make(model_worker_options options, std::unique_ptr<core::backend> backend);
+  ~model_worker();
 
   /// Failures: those of core::scheduler::admit, and invalid_request for a token outside the vocabulary. A chain may be shorter than
   /// the tokens fill: the rest is hashed here.
@@ -41,15 +43,18 @@ class model_worker {
 
   /// Since the last call: one message per sequence, in the order in which the sequences first moved.
   std::vector<sequence_progress> take_progress();
+  /// For the tier below; call it after take_block_events.
+  core::tier_messages take_tier_messages(core::instant now) { return tiers_.take_messages(now); }
   /// Since the last call, nothing when nothing changed. The first block of a sequence has no parent (`block_hash{}`): the prefix
   /// index starts sequences at 0, whatever root a scope has.
   std::optional<block_events> take_block_events();
+  [[nodiscard]] core::tier_traffic& tiers() noexcept { return tiers_; }
   /// Everything cached now. Call it when take_block_events has nothing left, so that `first` continues the events.
   [[nodiscard]] block_events snapshot() const;
 
   [[nodiscard]] load_report load() const;
   [[nodiscard]] worker_status status() const;
-  [[nodiscard]] bool idle() const noexcept { return scheduler_.idle(); }
+  [[nodiscard]] bool idle() const noexcept { return scheduler_.idle() && tiers_.idle(); }
 
  private:
   model_worker(model_worker_options options, std::unique_ptr<core::backend> backend);
@@ -60,7 +65,8 @@ class model_worker {
   core::scheduler scheduler_;
   std::vector<core::sequence_event> events_;
   std::uint64_t events_announced_ = 0;
-  std::unique_ptr<core::backend> backend_;  // Last: its destructor waits for what is in flight, which names blocks of the pool.
+  std::unique_ptr<core::backend> backend_;
+  core::tier_traffic tiers_;
 };
 
 /// Joins the events of one batch: one message per sequence and run of consecutive tokens.

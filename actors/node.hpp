@@ -17,8 +17,8 @@ struct node_tick {};
 /// The handle of a running child, null where there is none. Tests of supervision ask for it to end an actor behind its peers' backs;
 /// nothing else should, because a handle is stale after the next restart.
 struct child_request {
-  enum class kind : std::uint8_t { session_directory, router_shard, worker, template_renderer, trace } what = kind::worker;
-  std::size_t index = 0;  ///< of a worker, in the config's order
+  enum class kind : std::uint8_t { session_directory, router_shard, worker, host_tier, template_renderer, trace } what = kind::worker;
+  std::size_t index = 0;  ///< of a worker or a tier, in the config's order
 };
 
 using node_local_actor = node_actor::extend<caf::reacts_to<node_tick>, caf::replies_to<child_request>::with<caf::strong_actor_ptr>>;
@@ -26,6 +26,11 @@ using node_local_actor = node_actor::extend<caf::reacts_to<node_tick>, caf::repl
 struct node_worker {
   worker_setup setup;  ///< of the current incarnation
   worker_actor handle;
+};
+
+struct node_tier {
+  host_tier_setup setup;  ///< of the current incarnation
+  host_tier_actor handle;
 };
 
 /// Owns the children: they end with it, in whatever way the node ends.
@@ -38,6 +43,7 @@ struct node_children {
   session_services services;
   session_directory_local_actor directory;
   std::vector<node_worker> workers;
+  std::vector<node_tier> tiers;
 
   [[nodiscard]] std::vector<caf::actor> all() const;
   [[nodiscard]] caf::strong_actor_ptr find(const child_request& wanted) const;

@@ -23,6 +23,7 @@ struct gathering {
     if (--waiting > 0) return;
     const auto by_id = [](const worker_status& left, const worker_status& right) { return left.worker < right.worker; };
     std::sort(report.workers.begin(), report.workers.end(), by_id);
+    std::ranges::sort(report.tiers, {}, &tier_status::tier);
     done(report);
   }
 };
@@ -45,13 +46,21 @@ void gather_report(node_pointer self, std::function<void(const node_report&)> do
   auto& children = self->state.children;
   auto into = std::make_shared<gathering>();
   into->done = std::move(done);
-  into->waiting = children.workers.size() + 1;
+  into->waiting = children.workers.size() + children.tiers.size() + 1;
   const milliseconds wait{limits::status_wait};
   for (const auto& each : children.workers)
     self->request(each.handle, wait, worker_status_request{})
         .then(
             [into](const worker_status& status) {
               into->report.workers.push_back(status);
+              into->arrive();
+            },
+            [into](const caf::error&) { into->arrive(); });
+  for (const auto& each : children.tiers)
+    self->request(each.handle, wait, tier_status_request{})
+        .then(
+            [into](const tier_status& status) {
+              into->report.tiers.push_back(status);
               into->arrive();
             },
             [into](const caf::error&) { into->arrive(); });
@@ -73,6 +82,7 @@ caf::result<node_status> report_status(node_pointer self) {
     status.turns_running = report.directory.turns_running;
     status.restarts = self->state.restarts.taken();
     status.workers = report.workers;
+    status.tiers = report.tiers;
     promise.deliver(std::move(status));
   });
   return promise;
@@ -83,7 +93,7 @@ caf::result<metrics_text> report_metrics(node_pointer self) {
   gather_report(self, [self, promise](const node_report& report) mutable {
     const node_gauges gauges{report.directory.sessions, report.directory.turns_running, self->state.restarts.taken(),
                              unexpected_messages()};
-    auto text = render_gauges(report.workers, gauges);
+    auto text = render_gauges(report.workers, report.tiers, gauges);
     self->request(self->state.children.services.trace, milliseconds{limits::status_wait}, metrics_request{})
         .then([promise, text](const metrics_text& turns) mutable { promise.deliver(metrics_text{turns.text + text}); },
               [promise](const caf::error& error) mutable { promise.deliver(make_error(to_failure(error))); });

@@ -10,6 +10,7 @@ namespace troupe::actors {
 
 struct node_report {
   std::vector<worker_status> workers;  ///< by worker id
+  std::vector<tier_status> tiers;
   directory_counts directory;
 };
 void gather_report(node_pointer self, std::function<void(const node_report&)> done);

@@ -38,7 +38,8 @@ core::worker_load load_of(const load_report& report) {
           .evictable_blocks = report.evictable_blocks,
           .prefill_tokens_waiting = report.prefill_tokens_waiting,
           .prefill_tokens_per_s = report.prefill_tokens_per_s,
-          .decode_tokens_per_s = report.decode_tokens_per_s};
+          .decode_tokens_per_s = report.decode_tokens_per_s,
+          .onboard_blocks_per_s = report.onboard_blocks_per_s};
 }
 
 /// After every change: answers what was decided, and ticks as long as something has a deadline.
@@ -72,21 +73,44 @@ void join(self_pointer self, const worker_joined& joined, const worker_actor& wo
   settle(self);
 }
 
-void forget(self_pointer self, const caf::actor_addr& dead) {
-  auto& workers = self->state.workers;
-  const auto is_dead = [&dead](const auto& each) { return each.second.address() == dead; };
-  const auto gone = std::find_if(workers.begin(), workers.end(), is_dead);
-  if (gone == workers.end()) return;
+void join_tier(self_pointer self, const tier_joined& joined, const tier_actor& tier) {
+  auto& state = self->state;
+  std::vector<worker_id> readers;
+  for (const auto number : joined.workers) readers.push_back({number});
+  if (!state.queue->join_tier(joined.tier, joined.model, joined.epoch, std::move(readers), now_of(self))) return;
+  if (const auto before = state.tiers.find(joined.tier); before != state.tiers.end()) self->demonitor(before->second.address());
+  state.tiers.insert_or_assign(joined.tier, tier);
+  self->monitor(tier);
+  self->send(tier, shard_joined{state.shard}, shard_sink_actor{self});
+  settle(self);
+}
+
+/// Takes the dead holder out of `holders`, if it was one of them.
+template <class Holders>
+bool forget_holder(self_pointer self, Holders& holders, const caf::actor_addr& dead) {
+  const auto gone = std::ranges::find_if(holders, [&dead](const auto& each) { return each.second.address() == dead; });
+  if (gone == holders.end()) return false;
   const auto id = gone->first;
-  workers.erase(gone);
+  holders.erase(gone);
   self->state.queue->leave(id, now_of(self));
   settle(self);
+  return true;
+}
+
+void forget(self_pointer self, const caf::actor_addr& dead) {
+  if (!forget_holder(self, self->state.workers, dead)) forget_holder(self, self->state.tiers, dead);
+}
+
+void ask_snapshot(self_pointer self, worker_id holder) {
+  const auto& [workers, tiers] = std::tie(self->state.workers, self->state.tiers);
+  if (const auto worker = workers.find(holder); worker != workers.end()) return self->send(worker->second, snapshot_request{holder});
+  if (const auto tier = tiers.find(holder); tier != tiers.end()) self->send(tier->second, snapshot_request{holder});
 }
 
 void note_blocks(self_pointer self, const block_events& changes) {
   const core::block_changes known{changes.epoch, changes.first, changes.events, changes.snapshot};
   const auto outcome = self->state.queue->apply(changes.worker, known, now_of(self));
-  if (outcome == core::change_outcome::gap) self->send(self->state.workers.at(changes.worker), snapshot_request{changes.worker});
+  if (outcome == core::change_outcome::gap) ask_snapshot(self, changes.worker);
   settle(self);
 }
 
@@ -116,6 +140,7 @@ router_shard_inside::behavior_type router_shard(self_pointer self, router_setup 
         settle(self);
       },
       [self](const worker_joined& joined, const worker_actor& worker) { join(self, joined, worker); },
+      [self](const tier_joined& joined, const tier_actor& tier) { join_tier(self, joined, tier); },
       [self](const block_events& changes) { note_blocks(self, changes); },
       [self](const load_report& report) {
         self->state.queue->report(report.worker, report.epoch, load_of(report));

@@ -29,6 +29,7 @@ struct router_shard_state {
   std::optional<core::route_queue> queue;
   promise_table<request_id, route_grant, worker_actor> promises;
   std::unordered_map<worker_id, worker_actor> workers;
+  std::unordered_map<worker_id, tier_actor> tiers;
   bool tick_pending = false;
 };
 

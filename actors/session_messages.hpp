@@ -5,6 +5,7 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/typed_actor.hpp>
 #include <map>
+#include <vector>
 
 #include "messages/interfaces.hpp"
 
@@ -15,6 +16,7 @@ struct session_services {
   router_shard_actor router;
   template_renderer_actor renderer;
   trace_actor trace;
+  std::vector<tier_actor> tiers;  ///< that may hold blocks of sessions here
 };
 
 /// An error that comes back for what was only told, as from a peer that cannot read it, is logged: nobody dies of it. Requests have arms

@@ -44,8 +44,10 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
   const auto owner = ended.work.owner();
   const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner) == state.superseded.end();
-  if (given_up)
+  if (given_up) {
     for (const auto& each : state.workers) caf::anon_send(each.handle, owner_release{owner});
+    for (const auto& tier : state.setup.services.tiers) caf::anon_send(tier, owner_release{owner});
+  }
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
   state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));

@@ -26,7 +26,9 @@ class freed_sum {
 };
 using sum_pointer = std::shared_ptr<freed_sum>;
 
+/// The sum is of devices: what the tiers hold are copies.
 void release_owner(session_pointer self, owner_id owner, const sum_pointer& sum) {
+  for (const auto& tier : self->state.setup.services.tiers) caf::anon_send(tier, owner_release{owner});
   for (const auto& each : self->state.workers) {
     sum->expect();
     self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, owner_release{owner})
@@ -99,8 +101,10 @@ std::string waiting_key(session_pointer self, const session_verb& verb) {
 session_actor_state::~session_actor_state() {
   if (life.state() == session_state::dead) return;
   superseded.push_back(life.owner());
-  for (const auto& worker : workers)
-    for (const auto owner : superseded) caf::anon_send(worker.handle, owner_release{owner});
+  for (const auto owner : superseded) {
+    for (const auto& worker : workers) caf::anon_send(worker.handle, owner_release{owner});
+    for (const auto& tier : setup.services.tiers) caf::anon_send(tier, owner_release{owner});
+  }
 }
 
 caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb) {

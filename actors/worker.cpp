@@ -52,6 +52,19 @@ void announce(self_pointer self) {
   for (auto& [address, shard] : self->state.shards) self->send(shard, *changes);
 }
 
+/// After `announce`, so that what the tier is offered is what the shards have heard of.
+void tell_tier(self_pointer self) {
+  const auto& tier = self->state.tier;
+  if (!tier) return;
+  const auto me = caf::actor_cast<tier_client_actor>(self);
+  auto told = self->state.device->take_tier_messages(now_of(self));
+  for (auto& commit : told.commits) self->send(tier, std::move(commit));
+  if (told.offer) self->send(tier, *std::move(told.offer), me);
+  for (auto& question : told.questions) self->send(tier, std::move(question), me);
+  for (auto& touch : told.touches) self->send(tier, std::move(touch));
+  for (const auto& end : told.ends) self->send(tier, end);
+}
+
 void report(self_pointer self) {
   for (auto& [address, shard] : self->state.shards) self->send(shard, self->state.device->load());
 }
@@ -62,16 +75,29 @@ void settle(self_pointer self) {
   state.device->pump(now_of(self));
   stream(self);
   announce(self);
+  tell_tier(self);
   const auto idle = state.device->idle();
   if (idle && !state.was_idle) report(self);
   state.was_idle = idle;
-  if (idle || state.tick_pending) return;
+  if ((idle && state.device->tiers().quiet()) || state.tick_pending) return;
   state.tick_pending = true;
   self->delayed_send(self, limits::load_report_interval, worker_tick{});
 }
 
+void change_tier(self_pointer self, const host_tier_actor& tier) {
+  self->state.tier = tier;
+  if (tier) {
+    self->monitor(tier);
+    self->state.device->tiers().attach();
+  } else {
+    self->state.device->tiers().detach();
+  }
+  settle(self);
+}
+
 void forget(self_pointer self, const caf::actor_addr& dead) {
   self->state.shards.erase(dead);
+  if (self->state.tier && dead == self->state.tier.address()) return change_tier(self, {});
   auto sink = self->state.sinks.sequences.extract(dead);
   if (!sink) return;
   for (auto id : sink.mapped()) {
@@ -134,6 +160,8 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
       },
       [self](const owner_release& release) {
         auto released = self->state.device->release(release.owner);
+        // Behind the commits that name it: the tier must not learn of an owner after its end.
+        if (self->state.tier) caf::anon_send(self->state.tier, release);
         settle(self);
         return released;
       },
@@ -142,6 +170,15 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
       [self](const snapshot_request&) { repeat_snapshot(self); },
       [self](const ticket_done& done) {
         self->state.device->complete(done.ticket, *done.result);
+        settle(self);
+      },
+      [self](const tier_below& below) { change_tier(self, below.handle); },
+      [self](const core::slot_grant& grant) {
+        self->state.device->tiers().granted(grant);
+        settle(self);
+      },
+      [self](const core::lease_grant& grant) {
+        self->state.device->tiers().granted(grant);
         settle(self);
       },
       [self](const worker_tick&) {

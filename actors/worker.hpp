@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "actors/model_worker.hpp"
+#include "actors/tier_messages.hpp"
 #include "messages/interfaces.hpp"
 
 namespace troupe::actors {
@@ -23,13 +24,15 @@ struct ticket_done {
 /// While there is work: deadlines are looked at and the load is reported.
 struct worker_tick {};
 
-using worker_inside = worker_actor::extend<caf::reacts_to<ticket_done>, caf::reacts_to<worker_tick>>;
+using worker_inside = worker_actor::extend<caf::reacts_to<ticket_done>, caf::reacts_to<worker_tick>, caf::reacts_to<tier_below>,
+                                           caf::reacts_to<core::slot_grant>, caf::reacts_to<core::lease_grant>>;
 
 /// Makes the device on the worker's thread. A failure ends the worker with it.
 using backend_factory = std::function<expected<std::unique_ptr<core::backend>>(core::backend::completion)>;
 
 struct worker_setup {
   model_worker_options device;
+  std::uint64_t block_bytes = 0;  ///< as the backend's traits will say
   backend_factory make_backend;
 };
 
@@ -43,6 +46,7 @@ struct worker_state {
   static inline const char* name = "worker";
   worker_sinks sinks;
   std::map<caf::actor_addr, shard_sink_actor> shards;
+  host_tier_actor tier;  ///< null: none below
   bool tick_pending = false, was_idle = true;
   std::unique_ptr<model_worker> device;
 };

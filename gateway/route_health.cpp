@@ -27,21 +27,45 @@ json::object describe_worker(const worker_status& worker) {
       {"steps", worker.steps},
       {"preemptions", worker.preemptions},
       {"hash_mismatches", worker.hash_mismatches},
+      {"transfers", json::object{{"onboarded", worker.blocks_onboarded},
+                                 {"offloaded", worker.blocks_offloaded},
+                                 {"recomputed", worker.blocks_recomputed},
+                                 {"failed", worker.transfer_failures}}},
       {"tokens", json::object{{"computed", worker.tokens_computed}, {"reused", worker.tokens_reused}, {"sampled", worker.tokens_sampled}}},
       {"numeric_class", worker.numeric_class},
       {"integrity", worker.integrity}};
+}
+
+json::object describe_tier(const tier_status& tier) {
+  return {{"tier", tier.kind},
+          {"model", tier.model.value},
+          {"epoch", tier.epoch},
+          {"bytes", tier.bytes_total},
+          {"blocks", json::object{{"total", tier.blocks_total},
+                                  {"free", tier.blocks_free},
+                                  {"leased", tier.blocks_leased},
+                                  {"cached", tier.blocks_cached},
+                                  {"stored", tier.blocks_stored},
+                                  {"read", tier.blocks_read},
+                                  {"evicted", tier.blocks_evicted},
+                                  {"refused", tier.blocks_refused},
+                                  {"freed_by_death", tier.blocks_freed_by_death}}},
+          {"integrity", tier.integrity}};
 }
 
 http_response health_response(const control_answer& answer) {
   const auto& status = std::get<node_status>(answer);
   json::array workers;
   for (const auto& worker : status.workers) workers.push_back(describe_worker(worker));
+  json::array tiers;
+  for (const auto& tier : status.tiers) tiers.push_back(describe_tier(tier));
   http_response response;
   response.body = json::serialize(json::object{{"status", status.state},
                                                {"sessions", status.sessions},
                                                {"turns_running", status.turns_running},
                                                {"restarts", status.restarts},
-                                               {"workers", std::move(workers)}});
+                                               {"workers", std::move(workers)},
+                                               {"tiers", std::move(tiers)}});
   return response;
 }
 

@@ -48,10 +48,15 @@ using worker_actor = caf::typed_actor<
     caf::replies_to<owner_release>::with<owner_released>, caf::replies_to<worker_status_request>::with<worker_status>,
     caf::reacts_to<shard_joined, shard_sink_actor>, caf::reacts_to<snapshot_request>>;
 
+/// The blocks of one model in one tier of a node. What moves blocks in and out of it is local to its process (actors/tier_messages.hpp).
+using tier_actor = caf::typed_actor<
+    caf::replies_to<owner_release>::with<owner_released>, caf::replies_to<tier_status_request>::with<tier_status>,
+    caf::reacts_to<shard_joined, shard_sink_actor>, caf::reacts_to<snapshot_request>>;
+
 /// A part of the prefix index, and the queue before the workers.
 using router_shard_actor = caf::typed_actor<
     caf::replies_to<route_request>::with<route_grant, worker_actor>, caf::reacts_to<route_end>,
-    caf::reacts_to<worker_joined, worker_actor>, caf::reacts_to<block_events>, caf::reacts_to<load_report>>;
+    caf::reacts_to<worker_joined, worker_actor>, caf::reacts_to<tier_joined, tier_actor>, caf::reacts_to<block_events>, caf::reacts_to<load_report>>;
 
 using template_renderer_actor = caf::typed_actor<caf::replies_to<render_request>::with<render_result>>;
 

@@ -36,6 +36,13 @@ struct WorkerJoined {
   blockTokens @3 :UInt32;
 }
 
+struct TierJoined {
+  tier @0 :UInt32;
+  model @1 :Text;
+  epoch @2 :UInt64;
+  workers @3 :List(UInt32);
+}
+
 struct ShardJoined {
   shard @0 :UInt32;
 }
@@ -77,4 +84,5 @@ struct LoadReport {
   prefillTokensWaiting @6 :UInt64;
   prefillTokensPerS @7 :Float64;
   decodeTokensPerS @8 :Float64;
+  onboardBlocksPerS @9 :Float64;
 }

@@ -47,7 +47,17 @@ struct worker_joined {
 /// The shard introduces itself to a worker, which answers its sink with a snapshot, events and load reports from then on.
 struct shard_joined { std::uint32_t shard = 0; bool operator==(const shard_joined&) const = default; };
 
-/// Changes of a worker's cache in order. `first` counts events of this epoch; a gap makes the shard ask for a snapshot.
+/// A tier of a node for one model, said by the node with the tier's handle beside it. Numbered among the workers: no two holders of a
+/// cluster share a number. A higher epoch replaces what was known.
+struct tier_joined {
+  worker_id tier;
+  model_id model;
+  std::uint64_t epoch = 0;
+  std::vector<std::uint32_t> workers;  ///< numbers of those that can read it
+  bool operator==(const tier_joined&) const = default;
+};
+
+/// Changes of a worker's or a tier's cache in order. `first` counts events of this epoch; a gap makes the shard ask for a snapshot.
 struct block_events {
   worker_id worker;
   std::uint64_t epoch = 0;
@@ -66,6 +76,7 @@ struct load_report {
   std::uint32_t free_blocks = 0, evictable_blocks = 0;
   std::uint64_t prefill_tokens_waiting = 0;
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;
+  double onboard_blocks_per_s = 0;  ///< 0: not measured
   bool operator==(const load_report&) const = default;
 };
 

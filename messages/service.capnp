@@ -57,6 +57,7 @@ struct NodeStatus {
   turnsRunning @2 :UInt32;
   restarts @3 :UInt32;
   workers @4 :List(Work.WorkerStatus);
+  tiers @5 :List(Work.TierStatus);
 }
 
 struct DrainRequest {

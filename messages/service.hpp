@@ -52,6 +52,7 @@ struct node_status {
   std::uint32_t sessions = 0, turns_running = 0;
   std::uint32_t restarts = 0;
   std::vector<worker_status> workers;
+  std::vector<tier_status> tiers;
   bool operator==(const node_status&) const = default;
 };
 

@@ -35,6 +35,9 @@
   X(route_grant)                \
   X(route_end)                  \
   X(worker_joined)              \
+  X(tier_joined)                \
+  X(tier_status_request)        \
+  X(tier_status)                \
   X(shard_joined)               \
   X(block_events)               \
   X(snapshot_request)           \

@@ -23,6 +23,9 @@ TROUPE_WIRE(route_end, RouteEnd, ROUTE_END_FIELDS)
 #define WORKER_JOINED_FIELDS(F) F(Worker, worker) F(Model, model) F(Epoch, epoch) F(BlockTokens, block_tokens)
 TROUPE_WIRE(worker_joined, WorkerJoined, WORKER_JOINED_FIELDS)
 
+#define TIER_JOINED_FIELDS(F) F(Tier, tier) F(Model, model) F(Epoch, epoch) F(Workers, workers)
+TROUPE_WIRE(tier_joined, TierJoined, TIER_JOINED_FIELDS)
+
 #define SHARD_JOINED_FIELDS(F) F(Shard, shard)
 TROUPE_WIRE(shard_joined, ShardJoined, SHARD_JOINED_FIELDS)
 
@@ -41,7 +44,7 @@ TROUPE_WIRE(snapshot_request, SnapshotRequest, SNAPSHOT_REQUEST_FIELDS)
   F(Worker, worker)                                                                                       \
   F(Epoch, epoch)                                                                                         \
   F(Running, running) F(Waiting, waiting) F(FreeBlocks, free_blocks) F(EvictableBlocks, evictable_blocks) \
-      F(PrefillTokensWaiting, prefill_tokens_waiting) F(PrefillTokensPerS, prefill_tokens_per_s) F(DecodeTokensPerS, decode_tokens_per_s)
+      F(PrefillTokensWaiting, prefill_tokens_waiting) F(PrefillTokensPerS, prefill_tokens_per_s) F(DecodeTokensPerS, decode_tokens_per_s) F(OnboardBlocksPerS, onboard_blocks_per_s)
 TROUPE_WIRE(load_report, LoadReport, LOAD_REPORT_FIELDS)
 
 }  // namespace troupe::wire
@@ -52,6 +55,7 @@ TROUPE_WIRE_MESSAGE(route_request)
 TROUPE_WIRE_MESSAGE(route_grant)
 TROUPE_WIRE_MESSAGE(route_end)
 TROUPE_WIRE_MESSAGE(worker_joined)
+TROUPE_WIRE_MESSAGE(tier_joined)
 TROUPE_WIRE_MESSAGE(shard_joined)
 TROUPE_WIRE_MESSAGE(block_events)
 TROUPE_WIRE_MESSAGE(snapshot_request)

@@ -30,7 +30,8 @@ TROUPE_WIRE(node_status_request, NodeStatusRequest, NO_FIELDS)
 #define METRICS_TEXT_FIELDS(F) F(Text, text)
 TROUPE_WIRE(metrics_text, MetricsText, METRICS_TEXT_FIELDS)
 
-#define NODE_STATUS_FIELDS(F) F(State, state) F(Sessions, sessions) F(TurnsRunning, turns_running) F(Restarts, restarts) F(Workers, workers)
+#define NODE_STATUS_FIELDS(F) F(State, state) F(Sessions, sessions) F(TurnsRunning, turns_running) F(Restarts, restarts) F(Workers, workers) \
+  F(Tiers, tiers)
 TROUPE_WIRE(node_status, NodeStatus, NODE_STATUS_FIELDS)
 
 #define DRAIN_REQUEST_FIELDS(F) F(WithinMs, within_ms)

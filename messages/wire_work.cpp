@@ -32,6 +32,7 @@ TROUPE_WIRE(owner_released, OwnerReleased, OWNER_RELEASED_FIELDS)
 
 #define WORKER_STATUS_REQUEST_FIELDS(F)
 TROUPE_WIRE(worker_status_request, WorkerStatusRequest, WORKER_STATUS_REQUEST_FIELDS)
+TROUPE_WIRE(tier_status_request, TierStatusRequest, WORKER_STATUS_REQUEST_FIELDS)
 
 }  // namespace troupe::wire
 
@@ -44,5 +45,7 @@ TROUPE_WIRE_MESSAGE(owner_release)
 TROUPE_WIRE_MESSAGE(owner_released)
 TROUPE_WIRE_MESSAGE(worker_status_request)
 TROUPE_WIRE_MESSAGE(worker_status)
+TROUPE_WIRE_MESSAGE(tier_status_request)
+TROUPE_WIRE_MESSAGE(tier_status)
 
 }  // namespace troupe

@@ -1,4 +1,4 @@
-// The table of worker_status: a message of its own and a part of node_status. Internal to wire*.cpp.
+// The tables of worker_status and tier_status: messages of their own and parts of node_status. Internal to wire*.cpp.
 #pragma once
 
 #include "messages/wire_table.hpp"
@@ -14,7 +14,18 @@ namespace troupe::wire {
       F(BlocksStored, blocks_stored) F(BlocksEvicted, blocks_evicted) F(BlocksFreedByDeath, blocks_freed_by_death)                      \
           F(HashMismatches, hash_mismatches) F(Running, running) F(Waiting, waiting) F(Steps, steps) F(Preemptions, preemptions)        \
               F(TokensComputed, tokens_computed) F(TokensReused, tokens_reused) F(TokensSampled, tokens_sampled)                        \
+                  F(BlocksOnboarded, blocks_onboarded) F(BlocksOffloaded, blocks_offloaded) F(BlocksRecomputed, blocks_recomputed)      \
+                      F(TransferFailures, transfer_failures)                                                                            \
                   F(NumericClass, numeric_class) F(Integrity, integrity)
 TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
+
+#define TIER_STATUS_FIELDS(F)                                                                                                           \
+  F(Tier, tier)                                                                                                                         \
+  F(Model, model)                                                                                                                       \
+  F(Kind, kind) F(Epoch, epoch) F(BytesTotal, bytes_total) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free)                      \
+      F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksStored, blocks_stored) F(BlocksEvicted, blocks_evicted)     \
+          F(BlocksFreedByDeath, blocks_freed_by_death) F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
+              F(BlocksRefused, blocks_refused) F(Integrity, integrity)
+TROUPE_WIRE(tier_status, TierStatus, TIER_STATUS_FIELDS)
 
 }  // namespace troupe::wire

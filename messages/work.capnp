@@ -75,4 +75,30 @@ struct WorkerStatus {
   tokensSampled @17 :UInt64;
   numericClass @18 :Text;
   integrity @19 :Text;
+  blocksOnboarded @20 :UInt64;
+  blocksOffloaded @21 :UInt64;
+  blocksRecomputed @22 :UInt64;
+  transferFailures @23 :UInt64;
+}
+
+struct TierStatusRequest {
+}
+
+struct TierStatus {
+  tier @0 :UInt32;
+  model @1 :Text;
+  kind @2 :Text;
+  epoch @3 :UInt64;
+  bytesTotal @4 :UInt64;
+  blocksTotal @5 :UInt32;
+  blocksFree @6 :UInt32;
+  blocksLeased @7 :UInt32;
+  blocksCached @8 :UInt32;
+  blocksStored @9 :UInt64;
+  blocksEvicted @10 :UInt64;
+  blocksFreedByDeath @11 :UInt64;
+  hashMismatches @12 :UInt64;
+  blocksRead @13 :UInt64;
+  blocksRefused @14 :UInt64;
+  integrity @15 :Text;
 }

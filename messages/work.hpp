@@ -56,9 +56,28 @@ struct worker_status {
   std::uint64_t blocks_stored = 0, blocks_evicted = 0, blocks_freed_by_death = 0, hash_mismatches = 0;
   std::uint32_t running = 0, waiting = 0;
   std::uint64_t steps = 0, preemptions = 0, tokens_computed = 0, tokens_reused = 0, tokens_sampled = 0;
+  std::uint64_t blocks_onboarded = 0, blocks_offloaded = 0;
+  std::uint64_t blocks_recomputed = 0;  ///< a tier had them, but computing them was faster
+  std::uint64_t transfer_failures = 0;
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
   bool operator==(const worker_status&) const = default;
+};
+
+struct tier_status_request { bool operator==(const tier_status_request&) const = default; };
+/// One tier of a node for one model.
+struct tier_status {
+  worker_id tier;
+  model_id model;
+  std::string kind;  ///< host
+  std::uint64_t epoch = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint32_t blocks_total = 0, blocks_free = 0, blocks_leased = 0, blocks_cached = 0;
+  std::uint64_t blocks_stored = 0, blocks_evicted = 0, blocks_freed_by_death = 0, hash_mismatches = 0;
+  std::uint64_t blocks_read = 0;     ///< handed to workers
+  std::uint64_t blocks_refused = 0;  ///< offered and neither held nor taken
+  std::string integrity;             ///< empty when check_integrity() finds nothing
+  bool operator==(const tier_status&) const = default;
 };
 
 }  // namespace troupe

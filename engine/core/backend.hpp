@@ -3,6 +3,7 @@
 // may be reused only after the plan's ticket has completed; the scheduler keeps that promise, backends rely on it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,6 +55,17 @@ struct copy_plan {
   std::vector<std::pair<block_index, block_index>> blocks;
 };
 
+/// Moves whole blocks between the device and memory of the host that stays valid until the ticket completes: block_bytes each, in the
+/// tier layout [layer][k|v][kv_head][token][head_dim]. No plan in flight may write a block that goes up, or name one that comes down.
+struct transfer_plan {
+  enum class direction : std::uint8_t { to_host, to_device } to = direction::to_host;
+  struct move {
+    block_index block = no_block;
+    std::byte* host = nullptr;
+  };
+  std::vector<move> moves;
+};
+
 struct step_result {
   errc status = errc::none;             ///< not none: nothing of the step may be used
   std::string message;
@@ -80,6 +92,8 @@ class backend {
   /// Never blocks. Plans execute in the order of submission.
   virtual ticket_id submit(step_plan plan) = 0;
   virtual ticket_id submit(copy_plan plan) = 0;
+  /// Runs beside steps and copies: its completion is ordered among transfers alone.
+  virtual ticket_id submit(transfer_plan plan) = 0;
 };
 
 }  // namespace troupe::core

@@ -26,6 +26,12 @@ bool block_owners::owns(owner_id owner, block_index block) const {
   return at != none && index_.find(key(at, block)) != none;
 }
 
+std::vector<owner_id> block_owners::of(block_index block) const {
+  std::vector<owner_id> owners;
+  for (std::uint32_t at = blocks_[block].first; at != none; at = records_[at].block_next) owners.push_back(owners_[records_[at].owner].id);
+  return owners;
+}
+
 bool block_owners::add(owner_id owner, block_index block) {
   block_entry& held = blocks_[block];
   if (held.first != none && owners_[records_[held.first].owner].id == owner) return false;  // the usual case: the last one again

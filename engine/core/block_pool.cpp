@@ -219,6 +219,16 @@ std::uint32_t block_pool::release_owner(owner_id owner) {
   return static_cast<std::uint32_t>(s.freed_by_death - before);
 }
 
+block_pool::cached_block block_pool::describe(block_index block) const {
+  const block_record& record = state_->records.at(block);
+  return {record.identity, record.parent_hash, std::as_const(*state_).tokens_of(block)};
+}
+
+std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }
+void block_pool::own(block_index block, owner_id owner) { state_->own(owner, block); }
+void block_pool::lease(block_index block) { state_->lease(block); }
+
+block_index block_pool::find(const block_hash& hash) const { return state_->find(hash); }
 bool block_pool::is_cached(const block_hash& hash) const { return state_->find(hash) != no_block; }
 std::uint32_t block_pool::leases(block_index block) const noexcept { return state_->records[block].leases; }
 std::uint32_t block_pool::block_count() const noexcept { return state_->options.block_count; }

@@ -78,7 +78,22 @@ class block_pool {
   /// ones when their lease ends. Returns the blocks freed now.
   std::uint32_t release_owner(owner_id owner);
 
+  // For copies of cached blocks in other places. All of these need a cached block.
+  /// Its tokens are valid until the block leaves.
+  struct cached_block {
+    block_identity identity;
+    block_hash parent;
+    std::span<const token_id> tokens;
+  };
+  [[nodiscard]] cached_block describe(block_index block) const;
+  [[nodiscard]] std::vector<owner_id> owners(block_index block) const;
+  /// Makes `owner` an owner of the block and of all before it.
+  void own(block_index block, owner_id owner);
+  /// One lease more, ended by release().
+  void lease(block_index block);
+
   [[nodiscard]] bool is_cached(const block_hash& hash) const;
+  [[nodiscard]] block_index find(const block_hash& hash) const;  ///< no_block: not cached
   [[nodiscard]] std::uint32_t leases(block_index block) const noexcept;
   [[nodiscard]] std::uint32_t block_count() const noexcept;
   [[nodiscard]] std::uint32_t block_tokens() const noexcept;

@@ -9,71 +9,85 @@ namespace troupe::core {
 void model_router::join(worker_id worker, std::uint64_t epoch, std::uint32_t block_tokens) {
   leave(worker);
   entry fresh;
-  fresh.epoch = epoch;
+  fresh.blocks.epoch = epoch;
+  fresh.blocks.holder = free_holder();
   fresh.block_tokens = block_tokens;
-  fresh.holder = free_holder();
   workers_.emplace(worker, fresh);
 }
 
-std::optional<std::uint64_t> model_router::epoch_of(worker_id worker) const {
-  const auto known = workers_.find(worker);
-  return known == workers_.end() ? std::nullopt : std::optional{known->second.epoch};
+void model_router::join_tier(worker_id tier, std::uint64_t epoch, std::vector<worker_id> readers) {
+  leave(tier);
+  tier_entry fresh{{}, std::move(readers)};
+  fresh.blocks.epoch = epoch;
+  fresh.blocks.holder = free_holder();
+  tiers_.emplace(tier, std::move(fresh));
 }
 
-void model_router::leave(worker_id worker) {
-  const auto known = workers_.extract(worker);
-  if (known) index_.remove_holder(known.mapped().holder);
+model_router::content* model_router::find(worker_id holder) {
+  if (const auto worker = workers_.find(holder); worker != workers_.end()) return &worker->second.blocks;
+  const auto tier = tiers_.find(holder);
+  return tier == tiers_.end() ? nullptr : &tier->second.blocks;
+}
+
+std::optional<std::uint64_t> model_router::epoch_of(worker_id holder) const {
+  const auto* known = const_cast<model_router*>(this)->find(holder);
+  return known == nullptr ? std::nullopt : std::optional{known->epoch};
+}
+
+void model_router::leave(worker_id holder) {
+  if (const auto* known = find(holder)) index_.remove_holder(known->holder);
+  workers_.erase(holder);
+  tiers_.erase(holder);
 }
 
 holder_id model_router::free_holder() const {
   holder_id holder = 0;
-  const auto is_taken = [&](const auto& each) { return each.second.holder == holder; };
-  while (std::any_of(workers_.begin(), workers_.end(), is_taken)) ++holder;
+  const auto is_taken = [&](const auto& each) { return each.second.blocks.holder == holder; };
+  while (std::ranges::any_of(workers_, is_taken) || std::ranges::any_of(tiers_, is_taken)) ++holder;
   return holder;
 }
 
-change_outcome model_router::apply(worker_id worker, const block_changes& changes, instant now) {
-  const auto known = workers_.find(worker);
-  if (known == workers_.end() || known->second.epoch != changes.epoch) return change_outcome::ignored;
-  auto& entry = known->second;
+change_outcome model_router::apply(worker_id holder, const block_changes& changes, instant now) {
+  auto* known = find(holder);
+  if (known == nullptr || known->epoch != changes.epoch) return change_outcome::ignored;
   auto events = changes.events;
   if (changes.is_snapshot) {
-    index_.remove_holder(entry.holder);
-    entry.is_known = true;
-    entry.snapshot_asked = instant{0};
-    entry.next_event = changes.first;
+    index_.remove_holder(known->holder);
+    known->is_known = true;
+    known->snapshot_asked = instant{0};
+    known->next_event = changes.first;
   } else {
     const auto end = changes.first + events.size();
-    if (!entry.is_known || changes.first > entry.next_event) return ask_snapshot(entry, now);
-    if (end <= entry.next_event) return change_outcome::ignored;
-    events = events.subspan(entry.next_event - changes.first);
-    entry.next_event = end;
+    if (!known->is_known || changes.first > known->next_event) return ask_snapshot(*known, now);
+    if (end <= known->next_event) return change_outcome::ignored;
+    events = events.subspan(known->next_event - changes.first);
+    known->next_event = end;
   }
-  store(entry, events);
+  store(*known, events);
   return change_outcome::applied;
 }
 
-change_outcome model_router::ask_snapshot(entry& worker, instant now) {
-  if (worker.snapshot_asked != instant{0} && now < worker.snapshot_asked + limits::snapshot_wait) return change_outcome::ignored;
-  worker.snapshot_asked = now;
+change_outcome model_router::ask_snapshot(content& of, instant now) {
+  if (of.snapshot_asked != instant{0} && now < of.snapshot_asked + limits::snapshot_wait) return change_outcome::ignored;
+  of.snapshot_asked = now;
   return change_outcome::gap;
 }
 
-void model_router::store(entry& worker, std::span<const block_event> events) {
+void model_router::store(const content& in, std::span<const block_event> events) {
   for (const auto& event : events) {
     const prefix_index::entry block{event.block.symbol, event.block.hash.low};
     if (event.what == block_event::kind::removed) {
-      index_.remove(worker.holder, {&block.id, 1});
+      index_.remove(in.holder, {&block.id, 1});
       continue;
     }
-    index_.store(worker.holder, event.parent.low, {&block, 1});
+    index_.store(in.holder, event.parent.low, {&block, 1});
     flights_.stored(block.id);
   }
 }
 
 void model_router::report(worker_id worker, std::uint64_t epoch, const worker_load& load) {
   const auto known = workers_.find(worker);
-  if (known == workers_.end() || known->second.epoch != epoch) return;
+  if (known == workers_.end() || known->second.blocks.epoch != epoch) return;
   known->second.load = load;
   known->second.granted = 0;
   known->second.granted_tokens = 0;
@@ -82,13 +96,20 @@ void model_router::report(worker_id worker, std::uint64_t epoch, const worker_lo
 route_candidate model_router::candidate_of(worker_id id, const entry& worker) {
   return {.worker = id,
           .matched_blocks = 0,
+          .onboard_blocks = 0,
           .running = worker.load.running,
           .waiting = worker.load.waiting + worker.granted,
           .prefill_tokens_waiting = worker.load.prefill_tokens_waiting + worker.granted_tokens,
           .free_blocks = worker.load.free_blocks,
           .evictable_blocks = worker.load.evictable_blocks,
           .prefill_tokens_per_s = worker.load.prefill_tokens_per_s,
-          .decode_tokens_per_s = worker.load.decode_tokens_per_s};
+          .decode_tokens_per_s = worker.load.decode_tokens_per_s,
+          .onboard_blocks_per_s = worker.load.onboard_blocks_per_s};
+}
+
+std::uint32_t model_router::matched(holder_id holder) const {
+  const auto found = std::ranges::find(matches_, holder, &holder_match::holder);
+  return found == matches_.end() ? 0 : found->blocks;
 }
 
 model_router::choice model_router::choose(std::span<const std::uint64_t> symbols, route_question question) {
@@ -98,12 +119,15 @@ model_router::choice model_router::choose(std::span<const std::uint64_t> symbols
   candidates.reserve(workers_.size());
   for (const auto& [id, worker] : workers_) {
     auto& candidate = candidates.emplace_back(candidate_of(id, worker));
-    const auto held = std::find_if(matches_.begin(), matches_.end(), [&](const auto& match) { return match.holder == worker.holder; });
-    if (held != matches_.end()) candidate.matched_blocks = held->blocks;
+    candidate.matched_blocks = matched(worker.blocks.holder);
+    for (const auto& [tier, below] : tiers_) {
+      const auto reach = std::ranges::find(below.readers, id) == below.readers.end() ? 0 : matched(below.blocks.holder);
+      if (reach > candidate.matched_blocks) candidate.onboard_blocks = std::max(candidate.onboard_blocks, reach - candidate.matched_blocks);
+    }
   }
   question.block_tokens = workers_.begin()->second.block_tokens;
   const auto& chosen = candidates[policy_->choose(question, candidates)];
-  return {chosen.worker, chosen.matched_blocks};
+  return {chosen.worker, chosen.matched_blocks + chosen.onboard_blocks};
 }
 
 void model_router::grant(const choice& chosen, std::uint32_t prompt_tokens) {

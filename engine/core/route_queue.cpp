@@ -98,6 +98,15 @@ bool route_queue::join(worker_id worker, const model_id& model, std::uint64_t ep
   return true;
 }
 
+bool route_queue::join_tier(worker_id tier, const model_id& model, std::uint64_t epoch, std::vector<worker_id> readers, instant now) {
+  if (auto* known = router_of(tier); known && epoch <= known->epoch_of(tier)) return false;
+  leave(tier, now);
+  auto& router = routers_.try_emplace(model, make_routing_policy(options_.policy)).first->second;
+  router.join_tier(tier, epoch, std::move(readers));
+  models_.insert_or_assign(tier, model);
+  return true;
+}
+
 void route_queue::leave(worker_id worker, instant now) {
   auto* router = router_of(worker);
   if (!router) return;

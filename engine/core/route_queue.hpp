@@ -56,6 +56,8 @@ class route_queue {
   void end(request_id id, instant now);
   /// False for an epoch that is known or older.
   bool join(worker_id worker, const model_id& model, std::uint64_t epoch, std::uint32_t block_tokens, instant now);
+  /// A tier of a model; false for an epoch that is known or older. Tiers are numbered among the workers and leave as they do.
+  bool join_tier(worker_id tier, const model_id& model, std::uint64_t epoch, std::vector<worker_id> readers, instant now);
   void leave(worker_id worker, instant now);
   change_outcome apply(worker_id worker, const block_changes& changes, instant now);
   void report(worker_id worker, std::uint64_t epoch, const worker_load& load);

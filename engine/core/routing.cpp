@@ -12,6 +12,7 @@ namespace {
 
 constexpr double prefill_tokens_per_s_unmeasured = 1000;
 constexpr double decode_tokens_per_s_unmeasured = 30;
+constexpr double onboard_blocks_per_s_unmeasured = 2000;
 constexpr double chunk_tokens = 512;                   // scheduler_options::prefill_chunk_max by default
 constexpr double reuse_probability = 0.5;              // of an evictable block: most prefixes return, a dead agent's suffix does not
 constexpr double missing_block_factor = 2;             // a block that must be preempted is computed again, and its turn waits meanwhile
@@ -68,7 +69,9 @@ class sticky_policy : public routing_policy {
       const auto found = std::ranges::find_if(candidates, [&](const route_candidate& each) { return wanted && each.worker == *wanted; });
       if (found != candidates.end()) return static_cast<std::size_t>(found - candidates.begin());
     }
-    const auto rank = [](const route_candidate& each) { return std::pair(-std::int64_t{each.matched_blocks}, turns_on(each)); };
+    const auto rank = [](const route_candidate& each) {
+      return std::pair(-(std::int64_t{each.matched_blocks} + each.onboard_blocks), turns_on(each));
+    };
     const auto best = rank(std::ranges::min(candidates, {}, rank));
     return settle(question, candidates, [&](const route_candidate& each) { return rank(each) == best; });
   }
@@ -97,18 +100,19 @@ double route_cost_s(const route_question& question, const route_candidate& candi
   const double prefill_rate = positive_or(candidate.prefill_tokens_per_s, prefill_tokens_per_s_unmeasured);
   const double decode_rate = positive_or(candidate.decode_tokens_per_s, decode_tokens_per_s_unmeasured);
   const double block_tokens = std::max(question.block_tokens, 1U);
-  const double matched = candidate.matched_blocks * block_tokens;
+  const double matched = (static_cast<double>(candidate.matched_blocks) + candidate.onboard_blocks) * block_tokens;
   const double rest = std::max(question.prompt_tokens - matched, 1.0);  // the last prompt token is always computed
 
   const double queue_s = static_cast<double>(candidate.prefill_tokens_waiting) / prefill_rate;
+  const double onboard_s = candidate.onboard_blocks / positive_or(candidate.onboard_blocks_per_s, onboard_blocks_per_s_unmeasured);
   const double prefill_s = rest / prefill_rate;
   // Each chunk of ours stands in one step of every turn that decodes there, now or soon.
   const double slowdown_s = static_cast<double>(turns_on(candidate)) * std::ceil(rest / chunk_tokens) / decode_rate;
-  const double needed = std::ceil((rest + question.output_tokens) / block_tokens);
+  const double needed = candidate.onboard_blocks + std::ceil((rest + question.output_tokens) / block_tokens);
   const double displaced = std::clamp(needed - candidate.free_blocks, 0.0, static_cast<double>(candidate.evictable_blocks));
   const double missing = std::max(needed - candidate.free_blocks - candidate.evictable_blocks, 0.0);
   const double displaced_s = (displaced * reuse_probability + missing * missing_block_factor) * block_tokens / prefill_rate;
-  return queue_s + prefill_s + slowdown_s + displaced_s;
+  return queue_s + onboard_s + prefill_s + slowdown_s + displaced_s;
 }
 
 std::vector<std::string_view> routing_policy_names() { return {"round_robin", "random", "least_loaded", "sticky", "cost"}; }

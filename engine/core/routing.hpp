@@ -15,12 +15,14 @@ namespace troupe::core {
 /// One worker as the shard sees it now.
 struct route_candidate {
   worker_id worker;
-  std::uint32_t matched_blocks = 0;  ///< leading blocks usable without compute
+  std::uint32_t matched_blocks = 0;  ///< leading blocks on its device
+  std::uint32_t onboard_blocks = 0;  ///< the next ones, in a tier that it can read
   std::uint32_t running = 0, waiting = 0;
   std::uint64_t prefill_tokens_waiting = 0;
   std::uint32_t free_blocks = 0, evictable_blocks = 0;
   double prefill_tokens_per_s = 0;  ///< 0: not measured yet
   double decode_tokens_per_s = 0;
+  double onboard_blocks_per_s = 0;
 };
 
 struct route_question {
@@ -43,8 +45,8 @@ class routing_policy {
 std::unique_ptr<routing_policy> make_routing_policy(std::string_view name);
 std::vector<std::string_view> routing_policy_names();
 
-/// Expected seconds until the turn is served by `candidate`, as queue wait, prefill of the rest, slowdown of
-/// the running decodes, value of displaced blocks. Unmeasured rates count as 1000 prefill and 30 decode tokens/s.
+/// Expected seconds until the turn is served by `candidate`, as queue wait, onboarding, prefill of the rest, slowdown of the running
+/// decodes, value of displaced blocks. Unmeasured rates count as 1000 prefill and 30 decode tokens/s, and 2000 onboarded blocks/s.
 double route_cost_s(const route_question& question, const route_candidate& candidate);
 
 }  // namespace troupe::core

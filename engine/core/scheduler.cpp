@@ -78,6 +78,15 @@ expected<std::monostate> scheduler::admit(sequence_spec spec) {
   return std::monostate{};
 }
 
+std::optional<failure> scheduler::refusal(const sequence_spec& spec) const { return state_->refusal(spec); }
+
+void scheduler::reserve(std::uint64_t blocks) noexcept {
+  if (blocks < state_->blocks_reserved) ++state_->changes;  // the head of the queue may fit now
+  state_->blocks_reserved = blocks;
+}
+
+std::uint64_t scheduler::blocks_promised() const { return state_->blocks_promised(); }
+
 void scheduler::cancel(request_id id, finish_reason why, std::vector<sequence_event>& events) {
   const auto found = state_->live.find(id);
   if (found != state_->live.end()) state_->finish(*found->second, why, explain(why), events);

@@ -70,6 +70,12 @@ class scheduler {
   /// Queues a sequence. Failures: queue_full, context_length_exceeded, prompt_exceeds_capacity. A known id is accepted again
   /// without effect.
   expected<std::monostate> admit(sequence_spec spec);
+  /// What `admit` would fail with.
+  [[nodiscard]] std::optional<failure> refusal(const sequence_spec& spec) const;
+  /// Blocks that starting sequences must leave available from now on, for others that are not admitted yet.
+  void reserve(std::uint64_t blocks) noexcept;
+  /// Blocks that running sequences will still ask for.
+  [[nodiscard]] std::uint64_t blocks_promised() const;
   /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
   void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);
 
@@ -82,8 +88,8 @@ class scheduler {
 
   [[nodiscard]] bool idle() const noexcept;  ///< nothing admitted and nothing in flight
   [[nodiscard]] scheduler_load load() const noexcept;
-  /// The pool's invariants, and that leases and tables agree.
-  [[nodiscard]] std::optional<std::string> check_integrity() const;
+  /// The pool's invariants, and that leases and tables agree. `others`: leases of each block that somebody else holds.
+  [[nodiscard]] std::optional<std::string> check_integrity(std::span<const std::uint32_t> others = {}) const;
 
  private:
   struct state;

@@ -26,7 +26,7 @@ violation check_sequence(const sequence& each, std::uint32_t block_tokens) {
 
 }  // namespace
 
-std::optional<std::string> scheduler::check_integrity() const {
+std::optional<std::string> scheduler::check_integrity(std::span<const std::uint32_t> others) const {
   const state& s = *state_;
   if (auto found = s.pool.check_integrity()) return found;
   std::vector<const sequence*> all;
@@ -42,6 +42,8 @@ std::optional<std::string> scheduler::check_integrity() const {
   }
   if (claimed != s.claims.size()) return std::string("claims disagree with the steps in flight");
   std::unordered_map<block_index, std::uint32_t> leases;
+  for (block_index block = 0; block < others.size(); ++block)
+    if (others[block] != 0) leases[block] = others[block];
   std::unordered_set<std::uint32_t> slots(s.free_slots.begin(), s.free_slots.end());
   std::uint32_t waiting = 0, running = 0, draining = 0;
   for (const sequence* each : all) {

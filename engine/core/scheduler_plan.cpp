@@ -63,7 +63,7 @@ bool scheduler::state::start(sequence& next) {
   const std::size_t limit = (next.size() - 1) / block_tokens;
   const auto cached = pool.peek_prefix(std::span(next.spec.chain).first(limit), next.spec.hasher.root(), next.spec.tokens);
   const std::uint32_t needed = std::min(blocks_for(next.size() + 1), blocks_total);
-  if (needed - cached.matched + blocks_promised() > pool.available() - cached.idle) return false;
+  if (needed - cached.matched + blocks_promised() + blocks_reserved > pool.available() - cached.idle) return false;
   match_cached(next);
   waiting.erase(next.key);
   next.phase = sequence_phase::running;

@@ -9,6 +9,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "engine/core/decaying_rate.hpp"
 #include "engine/core/flat_table.hpp"
 #include "engine/core/scheduler.hpp"
 
@@ -59,17 +60,6 @@ struct flight {
   std::optional<step_result> result;
   std::vector<flight_row> rows;
   std::uint32_t prefill_tokens = 0, decode_rows = 0, samples = 0;
-};
-
-/// Amount per second over about the last ten steps.
-struct decaying_rate {
-  void add(double more, double more_seconds) {
-    if (more <= 0 || more_seconds <= 0) return;
-    amount = amount * 0.9 + more;
-    seconds = seconds * 0.9 + more_seconds;
-  }
-  [[nodiscard]] double per_second() const { return seconds > 0 ? amount / seconds : 0; }
-  double amount = 0, seconds = 0;
 };
 
 /// A step while it is being planned.
@@ -133,6 +123,7 @@ struct scheduler::state {
   std::uint32_t blocked_available = 0;        ///< with so many blocks available
   instant deadline_next{0};                   ///< no deadline ends before; 0: none
   decaying_rate prefill_rate, decode_rate;
+  std::uint64_t blocks_reserved = 0;          ///< by sequences that are not admitted yet
   std::uint64_t steps = 0, preemptions = 0, tokens_computed = 0, tokens_reused = 0, tokens_sampled = 0;
 };
 

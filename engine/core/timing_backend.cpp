@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -36,8 +37,13 @@ struct timing_backend::state {
     step_result result;
   };
 
-  ticket_id begin(const std::shared_ptr<state>& self, step_result result);
-  void finish_first();
+  /// Steps and copies run one after another, transfers too, and both beside each other.
+  struct lane {
+    std::deque<pending> in_flight;  ///< in the order of submission, which is the order of their ends
+    instant busy_until{0};
+  };
+  ticket_id begin(const std::shared_ptr<state>& self, lane state::*in, step_result result);
+  void finish_first(lane state::*in);
 
   timing_backend_options options;
   timer& clock;
@@ -45,31 +51,32 @@ struct timing_backend::state {
   std::mutex mutex;
   std::condition_variable returned;
   std::vector<std::thread::id> completing;  ///< threads inside of `done`; the clock's alone, as a rule
-  std::deque<pending> in_flight;            ///< in the order of submission, which is the order of their ends
-  instant busy_until{0};
+  lane steps, transfers;
   std::uint64_t tickets = 0;
   bool closed = false;  ///< the destructor has taken over what was in flight
 };
 
-ticket_id timing_backend::state::begin(const std::shared_ptr<state>& self, step_result result) {
+ticket_id timing_backend::state::begin(const std::shared_ptr<state>& self, lane state::*in, step_result result) {
   instant end;
   ticket_id ticket;
   {
     const std::lock_guard lock(mutex);
     const auto lasting = std::chrono::duration_cast<instant>(std::chrono::duration<double>(result.seconds));
-    end = busy_until = std::max(busy_until, clock.now()) + lasting;
+    lane& used = this->*in;
+    end = used.busy_until = std::max(used.busy_until, clock.now()) + lasting;
     ticket = {++tickets};
-    in_flight.push_back({ticket, std::move(result)});
+    used.in_flight.push_back({ticket, std::move(result)});
   }
-  clock.call_at(end, [self] { self->finish_first(); });
+  clock.call_at(end, [self, in] { self->finish_first(in); });
   return ticket;
 }
 
-/// Which action fires first does not matter: each ends the oldest step, and they are as many as steps.
-void timing_backend::state::finish_first() {
+/// Which action fires first does not matter: each ends the oldest of its lane, and they are as many as were begun.
+void timing_backend::state::finish_first(lane state::*in) {
   pending first;
   {
     const std::lock_guard lock(mutex);
+    auto& in_flight = (this->*in).in_flight;
     if (closed || in_flight.empty()) return;
     first = std::move(in_flight.front());
     in_flight.pop_front();
@@ -95,7 +102,9 @@ timing_backend::~timing_backend() {
     state_->returned.wait(lock, [this, self = std::this_thread::get_id()] {
       return std::all_of(state_->completing.begin(), state_->completing.end(), [self](auto thread) { return thread == self; });
     });
-    left.swap(state_->in_flight);
+    left.swap(state_->steps.in_flight);
+    std::move(state_->transfers.in_flight.begin(), state_->transfers.in_flight.end(), std::back_inserter(left));
+    state_->transfers.in_flight.clear();
   }
   for (auto& each : left) state_->done(each.ticket, std::move(each.result));
 }
@@ -116,13 +125,19 @@ ticket_id timing_backend::submit(step_plan plan) {
     drawn.token = state_->options.tokens(sample.params.seed, row.position + row.token_count);
     if (sample.params.logprobs > 0) drawn.top.push_back({drawn.token, 0});  // a script is certain: probability 1
   }
-  return state_->begin(state_, std::move(result));
+  return state_->begin(state_, &state::steps, std::move(result));
 }
 
 ticket_id timing_backend::submit(copy_plan plan) {
   step_result result;
   result.seconds = state_->options.rates.copied_block_s * static_cast<double>(plan.blocks.size());
-  return state_->begin(state_, std::move(result));
+  return state_->begin(state_, &state::steps, std::move(result));
+}
+
+ticket_id timing_backend::submit(transfer_plan plan) {
+  step_result result;
+  result.seconds = state_->options.rates.moved_block_s * static_cast<double>(plan.moves.size());
+  return state_->begin(state_, &state::transfers, std::move(result));
 }
 
 }  // namespace troupe::core

@@ -25,6 +25,7 @@ struct timing_rates {
   double prefill_token_s = 0.00005;
   double decode_row_s = 0.0002;
   double copied_block_s = 0.000005;
+  double moved_block_s = 0.00004;  ///< to or from the host: 2 MiB at about 50 GB/s
 };
 
 /// The token at `position` of a sequence that samples with `seed`: pure, so that a turn continues elsewhere with the same tokens.
@@ -52,6 +53,7 @@ class timing_backend : public backend {
   [[nodiscard]] const backend_traits& traits() const noexcept override;
   ticket_id submit(step_plan plan) override;
   ticket_id submit(copy_plan plan) override;
+  ticket_id submit(transfer_plan plan) override;
 
  private:
   struct state;

@@ -75,6 +75,10 @@ inline constexpr std::size_t steps_in_flight_max = 2;
 inline constexpr std::size_t backend_plans_waiting_max = 64;    ///< steps and copies; further ones complete as queue_full
 inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timing backend's clock; the earliest then runs at once
 
+// tiers
+inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue
+inline constexpr auto tier_wait = 1s;                           ///< a tier that does not answer: blocks are computed instead
+
 // trace
 inline constexpr std::size_t trace_file_bytes_max = 1 << 30;    ///< then it is moved to <name>.1, whose content is lost
 inline constexpr std::size_t trace_line_bytes_max = 1 << 20;    ///< a longer record is dropped and counted

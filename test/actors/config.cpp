@@ -98,6 +98,8 @@ timing_step_us = 17
 timing_prefill_token_us = 18.5
 timing_decode_token_us = 19.25
 timing_script = "answers.json"
+[host_tier]
+bytes = 27
 [router]
 behaviour = "sticky"
 routes_waiting_max = 20
@@ -120,6 +122,7 @@ level = "off"
   wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
   wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
+  wanted.host_tier = {27};
   wanted.router = {"sticky", 20};
   wanted.session = {21, 22, 23};
   wanted.chat_template = {24, 2500, 26};

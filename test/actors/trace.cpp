@@ -136,7 +136,7 @@ TEST_CASE("gauges name each worker, and label values are escaped") {
   node_gauges node;
   node.sessions[session_state::tool_paused] = 4;
   node.restarts = 1;
-  const auto text = render_gauges({worker}, node);
+  const auto text = render_gauges({worker}, {}, node);
   CHECK(has_line(text, R"(troupe_worker_blocks{worker="3",model="a\"b\\c\n"} 8)"));
   CHECK(has_line(text, R"(troupe_worker_blocks_evicted_total{worker="3",model="a\"b\\c\n"} 5)"));
   CHECK(has_line(text, R"(troupe_sessions{state="tool_paused"} 4)"));

@@ -83,6 +83,15 @@ worker_actor::behavior_type worker(worker_actor::pointer self, caf::actor witnes
   };
 }
 
+tier_actor::behavior_type tier(tier_actor::pointer self, caf::actor witness) {
+  return {
+      [](const owner_release&) { return sample<owner_released>(); },
+      [](const tier_status_request&) { return sample<tier_status>(); },
+      [self](const shard_joined&, const shard_sink_actor& sink) { self->send(sink, sample<block_events>()); },
+      [witness](const snapshot_request& request) { caf::anon_send(witness, request); },
+  };
+}
+
 struct shard_state {
   shard_state() = default;  // C++20 would else make an aggregate of the actor pointer that CAF offers
   worker_actor worker;
@@ -98,6 +107,7 @@ router_shard_actor::behavior_type router_shard(router_shard_actor::stateful_poin
         self->state.worker = handle;
         caf::anon_send(witness, joined);
       },
+      [witness](const tier_joined& joined, const tier_actor&) { caf::anon_send(witness, joined); },
       [witness](const block_events& events) { caf::anon_send(witness, events); },
       [witness](const load_report& report) { caf::anon_send(witness, report); },
   };
@@ -207,6 +217,19 @@ TEST_CASE("a worker in another system streams to the sinks it was handed") {
   pair.here->send(peer, sample<shard_joined>(), pair.client.keep(pair.client.system.spawn(shard_sink, pair.witness_here())));
   check_arrives<block_events>(pair.here);
   check_arrives<load_report>(pair.here);
+}
+
+TEST_CASE("a tier in another system answers, and tells the sinks it was handed") {
+  cluster pair;
+  const auto peer = pair.across(pair.server.system.spawn(tier, pair.witness_there()));
+  CHECK(ask<owner_released>(pair.here, peer, sample<owner_release>()) == sample<owner_released>());
+  CHECK(ask<tier_status>(pair.here, peer, tier_status_request{}) == sample<tier_status>());
+  check_told<snapshot_request>(pair, peer);
+  pair.here->send(peer, sample<shard_joined>(), pair.client.keep(pair.client.system.spawn(shard_sink, pair.witness_here())));
+  check_arrives<block_events>(pair.here);
+  const auto shard = pair.across(pair.server.system.spawn(router_shard, pair.witness_there()));
+  pair.here->send(shard, sample<tier_joined>(), pair.client.keep(pair.client.system.spawn(tier, pair.witness_here())));
+  check_arrives<tier_joined>(pair.there);
 }
 
 TEST_CASE("a route granted by another system carries a worker that answers") {

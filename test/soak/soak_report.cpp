@@ -1,5 +1,6 @@
 #include "test/soak/soak_report.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -34,6 +35,11 @@ double resident_mib() {
   std::uint64_t size = 0, resident = 0;
   file >> size >> resident;
   return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+double heap_mib() {
+  const auto info = ::mallinfo2();  // over all arenas
+  return static_cast<double>(info.uordblks + info.hblkhd) / (1 << 20);
 }
 
 }  // namespace troupe::test

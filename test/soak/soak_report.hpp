@@ -38,5 +38,7 @@ class soak_report {
 std::string describe(const soak_counts& counts);
 /// Of this process, in MiB.
 double resident_mib();
+/// In use, not what the allocator keeps.
+double heap_mib();
 
 }  // namespace troupe::test

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <string>
 #include <unordered_map>
@@ -17,7 +18,7 @@ namespace troupe::core {
 class fake_backend : public backend {
  public:
   fake_backend(std::uint32_t block_count, std::uint32_t block_tokens, std::uint32_t slots, std::uint32_t vocabulary, std::uint64_t seed)
-      : traits_{"fake", block_count, block_tokens, slots, vocabulary, 1},
+      : traits_{"fake", block_count, block_tokens, slots, vocabulary, block_tokens * sizeof(cell)},
         cells_(std::size_t{block_count} * block_tokens),
         slots_(slots),
         random_(seed) {}
@@ -33,7 +34,7 @@ class fake_backend : public backend {
   [[nodiscard]] const backend_traits& traits() const noexcept override { return traits_; }
 
   ticket_id submit(step_plan plan) override {
-    if (in_flight_.size() >= 2) violate("three steps are in flight");
+    if (std::ranges::count(in_flight_, false, &running::is_transfer) >= 2) violate("three steps are in flight");
     const ticket_id ticket{++tickets_};
     running step;
     step.ticket = ticket;
@@ -56,10 +57,31 @@ class fake_backend : public backend {
     return {++tickets_};
   }
 
+  /// What goes up is read at once, what comes down is there when its ticket completes: a step that reads it earlier is a violation.
+  ticket_id submit(transfer_plan plan) override {
+    const ticket_id ticket{(std::uint64_t{1} << 62) + ++transfers_};
+    running moved{.ticket = ticket, .is_transfer = true};
+    for (const auto& move : plan.moves) {
+      if (move.block >= traits_.block_count || move.host == nullptr) {
+        violate("a transfer names no block or no memory");
+        continue;
+      }
+      moved.used[move.block] = traits_.block_tokens;
+      if (plan.to == transfer_plan::direction::to_host)
+        std::memcpy(move.host, cells_of(move.block), traits_.block_bytes);
+      else
+        moved.arriving.push_back(move);
+    }
+    moved.result.seconds = 0.0001;
+    in_flight_.push_back(std::move(moved));
+    return ticket;
+  }
+
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   /// Ends one step in flight, any of them. There must be one.
   std::pair<ticket_id, step_result> complete_one() {
     const std::size_t at = random_() % in_flight_.size();
+    for (const auto& move : in_flight_[at].arriving) std::memcpy(cells_of(move.block), move.host, traits_.block_bytes);
     std::pair<ticket_id, step_result> done{in_flight_[at].ticket, std::move(in_flight_[at].result)};
     in_flight_.erase(in_flight_.begin() + static_cast<std::ptrdiff_t>(at));
     return done;
@@ -81,11 +103,15 @@ class fake_backend : public backend {
     ticket_id ticket;
     step_result result;
     std::unordered_map<block_index, std::uint32_t> used;  ///< offsets below are read or written
+    bool is_transfer = false;
+    std::vector<transfer_plan::move> arriving;
   };
 
   void violate(std::string what) {
     if (violations.size() < 20) violations.push_back("ticket " + std::to_string(tickets_) + ": " + std::move(what));
   }
+
+  cell* cells_of(block_index block) { return &cells_[std::size_t{block} * traits_.block_tokens]; }
 
   cell& at(const step_plan& plan, const plan_row& row, std::uint32_t position) {
     const block_index block = plan.block_tables[row.table_begin + position / traits_.block_tokens];
@@ -161,7 +187,7 @@ class fake_backend : public backend {
   std::vector<running> in_flight_;
   std::vector<std::pair<std::uint32_t, token_id>> sampled_now_;
   std::mt19937_64 random_;
-  std::uint64_t tickets_ = 0;
+  std::uint64_t tickets_ = 0, transfers_ = 0;
 };
 
 }  // namespace troupe::core

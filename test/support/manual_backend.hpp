@@ -18,7 +18,12 @@ struct manual_device {
   };
   core::backend_traits traits{"manual", 16, 4, 4, 1000, 64};
   core::backend::completion done;
+  struct transfer {
+    ticket_id ticket;
+    core::transfer_plan plan;
+  };
   std::deque<step> submitted;  ///< not completed yet
+  std::deque<transfer> transfers;
   std::uint64_t tickets = 0;
   double seconds_per_step = 0.001;
   bool is_alive = false;
@@ -41,6 +46,15 @@ struct manual_device {
     submitted.pop_front();
     done(step.ticket, result_of(step.plan, seconds_per_step, traits.vocabulary));
   }
+  /// Completes the oldest transfer, by default well.
+  void finish_transfer(errc status = errc::none) {
+    auto moved = std::move(transfers.front());
+    transfers.pop_front();
+    core::step_result result;
+    result.status = status;
+    result.seconds = seconds_per_step;
+    done(moved.ticket, std::move(result));
+  }
   void fail(errc status, std::string message) {
     auto step = std::move(submitted.front());
     submitted.pop_front();
@@ -59,6 +73,7 @@ class manual_backend : public core::backend {
   }
   ~manual_backend() override {
     while (!device_->submitted.empty()) device_->finish();  // as the contract says: waits for what is in flight
+    while (!device_->transfers.empty()) device_->finish_transfer();
     device_->is_alive = false;
   }
 
@@ -68,6 +83,10 @@ class manual_backend : public core::backend {
     return {device_->tickets};
   }
   ticket_id submit(core::copy_plan) override { return submit(core::step_plan{}); }
+  ticket_id submit(core::transfer_plan plan) override {
+    device_->transfers.push_back({{++device_->tickets}, std::move(plan)});
+    return {device_->tickets};
+  }
 
  private:
   std::shared_ptr<manual_device> device_;

@@ -3,12 +3,12 @@
 #include <exception>
 #include <limits>
 
-#include "messages/base/limits.hpp"
-
 namespace troupe::core {
 namespace {
 
 constexpr token_id nothing_sampled = -1;
+// Far beyond the steps of a lifetime.
+constexpr std::uint64_t transfer_tickets_after = std::uint64_t{1} << 62;
 
 step_result failed(errc status, std::string message) {
   step_result result;
@@ -40,7 +40,6 @@ expected<std::unique_ptr<cpu_backend>> cpu_backend::create(std::shared_ptr<const
 cpu_backend::cpu_backend(const model_config& config, cpu_backend_options options, completion done, kv_pool kv,
                          std::unique_ptr<forward_pass> pass)
     : options_(std::move(options)),
-      done_(std::move(done)),
       traits_{"cpu-" + std::string(pass->kernels().name),
               options_.block_count,
               options_.block_tokens,
@@ -51,64 +50,28 @@ cpu_backend::cpu_backend(const model_config& config, cpu_backend_options options
       pass_(std::move(pass)),
       checker_({options_.block_count, options_.block_tokens, options_.slots, config.vocabulary, config.context_tokens}),
       slot_tokens_(options_.slots, nothing_sampled),
-      thread_([this] { loop(); }) {}
+      steps_({0, options_.clock, done}),
+      transfers_({transfer_tickets_after, options_.clock, done}) {}
 
-cpu_backend::~cpu_backend() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  arrived_.notify_one();
-  thread_.join();
+ticket_id cpu_backend::submit(step_plan plan) {
+  return steps_.enqueue([this, plan = std::move(plan)] { return run(plan); });
+}
+ticket_id cpu_backend::submit(copy_plan plan) {
+  return steps_.enqueue([this, plan = std::move(plan)] { return run(plan); });
+}
+ticket_id cpu_backend::submit(transfer_plan plan) {
+  return transfers_.enqueue([this, plan = std::move(plan)] { return run(plan); });
 }
 
-ticket_id cpu_backend::submit(step_plan plan) { return enqueue(std::move(plan)); }
-ticket_id cpu_backend::submit(copy_plan plan) { return enqueue(std::move(plan)); }
-
-ticket_id cpu_backend::enqueue(work what) {
-  const std::lock_guard lock(mutex_);
-  const auto ticket = ++tickets_;
-  if (queue_.size() < limits::backend_plans_waiting_max) {
-    queue_.push_back({ticket, std::move(what)});
-  } else if (auto* before = std::get_if<refused>(&queue_.back().what)) {
-    before->last = ticket;
-  } else {
-    queue_.push_back({ticket, refused{ticket}});
+step_result cpu_backend::run(const transfer_plan& plan) const {
+  if (auto error = checker_.check(plan); !error.empty()) return failed(errc::internal, "invalid transfer: " + error);
+  for (const auto& move : plan.moves) {
+    if (plan.to == transfer_plan::direction::to_host)
+      kv_.read(move.block, move.host);
+    else
+      kv_.write(move.block, move.host);
   }
-  arrived_.notify_one();
-  return ticket_id{ticket};
-}
-
-void cpu_backend::loop() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    arrived_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    const auto next = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    execute(next);
-    lock.lock();
-  }
-}
-
-void cpu_backend::execute(const entry& next) {
-  if (const auto* many = std::get_if<refused>(&next.what)) {
-    for (auto ticket = next.ticket; ticket <= many->last; ++ticket)
-      complete(ticket, failed(errc::queue_full, "too many plans are waiting"));
-    return;
-  }
-  const auto now = [this] { return options_.clock ? options_.clock() : std::chrono::nanoseconds{0}; };
-  const auto start = now();
-  step_result result;
-  try {
-    const auto* step = std::get_if<step_plan>(&next.what);
-    result = step != nullptr ? run(*step) : run(std::get<copy_plan>(next.what));
-  } catch (const std::exception& error) {  // the standard library ran out of memory
-    result = failed(errc::internal, error.what());
-  }
-  result.seconds = std::chrono::duration<double>(now() - start).count();
-  complete(next.ticket, std::move(result));
+  return {};
 }
 
 step_result cpu_backend::run(const copy_plan& plan) {

@@ -1,21 +1,18 @@
 // The backend that computes on processors: one thread of its own executes plans in order, the shared compute pool does the
-// arithmetic. Everything a step needs is allocated when the backend is made.
+// arithmetic, and a second thread moves blocks to and from the host. Everything a step needs is allocated when the backend is made.
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <thread>
-#include <variant>
+#include <string>
 #include <vector>
 
 #include "engine/core/backend.hpp"
 #include "engine/core/cpu/forward.hpp"
 #include "engine/core/cpu/plan_check.hpp"
+#include "engine/core/cpu/plan_lane.hpp"
 
 namespace troupe::core {
 
@@ -34,37 +31,23 @@ class cpu_backend final : public backend {
   /// backend's own thread.
   static expected<std::unique_ptr<cpu_backend>> create(std::shared_ptr<const model> model, std::shared_ptr<compute_pool> threads,
                                                        cpu_backend_options options, completion done);
-  ~cpu_backend() override;
 
   [[nodiscard]] const backend_traits& traits() const noexcept override { return traits_; }
   /// A plan that is invalid completes with errc::internal, one beyond limits::backend_plans_waiting_max with queue_full.
   ticket_id submit(step_plan plan) override;
   ticket_id submit(copy_plan plan) override;
+  ticket_id submit(transfer_plan plan) override;
 
  private:
-  /// Refused plans leave only their tickets; neighbours share one entry, so the queue stays bounded whatever a caller does.
-  struct refused {
-    std::uint64_t last = 0;
-  };
-  using work = std::variant<step_plan, copy_plan, refused>;
-  struct entry {
-    std::uint64_t ticket = 0;
-    work what;
-  };
-
   cpu_backend(const model_config& config, cpu_backend_options options, completion done, kv_pool kv, std::unique_ptr<forward_pass> pass);
-  ticket_id enqueue(work what);
-  void loop();
-  void execute(const entry& next);
-  void complete(std::uint64_t ticket, step_result result) { done_(ticket_id{ticket}, std::move(result)); }
   step_result run(const step_plan& plan);
   step_result run(const copy_plan& plan);
+  step_result run(const transfer_plan& plan) const;
   std::string resolve(const step_plan& plan);
   void sample_all(const step_plan& plan, std::vector<sampled_token>& sampled);
   void sample_one(const step_plan& plan, std::size_t index, sampled_token& into);
 
   cpu_backend_options options_;
-  completion done_;
   backend_traits traits_;
   kv_pool kv_;
   std::unique_ptr<forward_pass> pass_;
@@ -72,12 +55,7 @@ class cpu_backend final : public backend {
   std::vector<token_id> tokens_;       ///< of the running step, resolved
   std::vector<token_id> slot_tokens_;  ///< what each slot sampled last; -1: nothing usable
 
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<entry> queue_;
-  std::uint64_t tickets_ = 0;
-  bool stopping_ = false;
-  std::thread thread_;  ///< last: it uses everything above
+  plan_lane steps_, transfers_;        ///< last: they use everything above
 };
 
 }  // namespace troupe::core

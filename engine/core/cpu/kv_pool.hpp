@@ -34,6 +34,11 @@ class kv_pool {
   void copy(block_index from, block_index to) const noexcept {
     if (from != to) std::memcpy(memory_.data() + to * block_bytes(), memory_.data() + from * block_bytes(), block_bytes());
   }
+  /// `host` points at block_bytes() bytes.
+  void read(block_index block, std::byte* host) const noexcept { std::memcpy(host, memory_.data() + block * block_bytes(), block_bytes()); }
+  void write(block_index block, const std::byte* host) const noexcept {
+    std::memcpy(memory_.data() + block * block_bytes(), host, block_bytes());
+  }
 
  private:
   kv_pool() = default;

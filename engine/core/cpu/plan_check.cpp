@@ -67,6 +67,14 @@ std::string plan_checker::check_sample(const step_plan& plan, const sample_reque
   return allows_tail ? "" : "its mask allows no token";
 }
 
+std::string plan_checker::check(const transfer_plan& plan) const {
+  for (const auto& move : plan.moves) {
+    if (move.block >= bounds_.block_count) return "block " + std::to_string(move.block) + " of " + std::to_string(bounds_.block_count);
+    if (move.host == nullptr) return "a block without its place on the host";
+  }
+  return "";
+}
+
 std::string plan_checker::check(const copy_plan& plan) const {
   for (const auto& [from, to] : plan.blocks) {
     const auto largest = std::max(from, to);

@@ -20,6 +20,7 @@ class plan_checker {
   /// The first thing that is wrong, or an empty string. Tokens that name slots pass here; resolving them may still fail.
   std::string check(const step_plan& plan);
   [[nodiscard]] std::string check(const copy_plan& plan) const;
+  [[nodiscard]] std::string check(const transfer_plan& plan) const;
 
  private:
   std::string check_row(const step_plan& plan, const plan_row& row);

@@ -1,0 +1,133 @@
+#include "actors/host_tier.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/actor_defaults.hpp"
+#include "messages/errors.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using self_pointer = host_tier_actor::stateful_pointer<host_tier_state>;
+
+/// The first block of a sequence has no parent in the router's index, whatever root its scope has.
+void orphan_roots(const core::host_pool& pool, std::vector<core::block_event>& events) {
+  for (auto& event : events)
+    if (event.what == core::block_event::kind::stored && !pool.is_cached(event.parent)) event.parent = {};
+}
+
+void announce(self_pointer self) {
+  auto& state = self->state;
+  auto changes = state.pool->take_events();
+  if (changes.empty()) return;
+  orphan_roots(*state.pool, changes);
+  const auto first = state.events_announced;
+  state.events_announced += changes.size();
+  const block_events told{state.setup.tier, state.setup.epoch, first, std::move(changes), false};
+  for (const auto& [address, shard] : state.shards) self->send(shard, told);
+}
+
+block_events snapshot(self_pointer self) {
+  auto& state = self->state;
+  auto held = state.pool->snapshot();
+  orphan_roots(*state.pool, held);
+  return {state.setup.tier, state.setup.epoch, state.events_announced, std::move(held), true};
+}
+
+core::host_pool::client_id client_of(self_pointer self, const caf::actor_addr& address) {
+  auto& state = self->state;
+  const auto [known, is_new] = state.clients.emplace(address, state.clients_seen);
+  if (is_new) {
+    ++state.clients_seen;
+    self->monitor(address);
+  }
+  return known->second;
+}
+
+/// Nothing for a sender that never asked for anything.
+std::optional<core::host_pool::client_id> known_sender(self_pointer self) {
+  const auto known = self->state.clients.find(caf::actor_cast<caf::actor_addr>(self->current_sender()));
+  return known == self->state.clients.end() ? std::nullopt : std::optional{known->second};
+}
+
+void forget(self_pointer self, const caf::actor_addr& dead) {
+  self->state.shards.erase(dead);
+  if (auto client = self->state.clients.extract(dead)) self->state.pool->forget(client.mapped());
+  announce(self);
+}
+
+void introduce(self_pointer self, const shard_sink_actor& shard) {
+  announce(self);
+  if (self->state.shards.emplace(shard.address(), shard).second) self->monitor(shard);
+  self->send(shard, snapshot(self));
+}
+
+void repeat_snapshot(self_pointer self) {
+  announce(self);
+  const auto& shards = self->state.shards;
+  const auto asking = shards.find(caf::actor_cast<caf::actor_addr>(self->current_sender()));
+  for (const auto& [address, shard] : shards)
+    if (asking == shards.end() || asking->first == address) self->send(shard, snapshot(self));
+}
+
+tier_status status(self_pointer self) {
+  const auto& [setup, pool] = std::tie(self->state.setup, self->state.pool);
+  const auto counts = pool->counts();
+  return {.tier = setup.tier,
+          .model = setup.model,
+          .kind = "host",
+          .epoch = setup.epoch,
+          .bytes_total = setup.pool.block_bytes * setup.pool.block_count,
+          .blocks_total = counts.blocks.total,
+          .blocks_free = counts.blocks.free,
+          .blocks_leased = counts.blocks.leased,
+          .blocks_cached = counts.blocks.cached,
+          .blocks_stored = counts.blocks.stored,
+          .blocks_evicted = counts.blocks.evicted,
+          .blocks_freed_by_death = counts.blocks.freed_by_death,
+          .hash_mismatches = counts.blocks.hash_mismatches,
+          .blocks_read = counts.blocks_out,
+          .blocks_refused = counts.refused,
+          .integrity = pool->check_integrity().value_or("")};
+}
+
+}  // namespace
+
+host_tier_actor::behavior_type host_tier(self_pointer self, host_tier_setup setup) {
+  set_defaults(self, "host_tier");
+  self->set_down_handler([self](const caf::down_msg& down) { forget(self, down.source); });
+  auto pool = core::host_pool::make(setup.pool);
+  if (!pool) {
+    self->quit(make_error(pool.error()));
+    return host_tier_actor::behavior_type::make_empty_behavior();
+  }
+  self->state.setup = std::move(setup);
+  self->state.pool = *std::move(pool);
+  return {
+      [self](const owner_release& release) {
+        const owner_released released{self->state.pool->release_owner(release.owner)};
+        announce(self);
+        return released;
+      },
+      [self](const tier_status_request&) { return status(self); },
+      [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
+      [self](const snapshot_request&) { repeat_snapshot(self); },
+      [self](const core::slot_request& request, const tier_client_actor& client) {
+        self->send(client, self->state.pool->reserve(client_of(self, client.address()), request));
+        announce(self);  // what was evicted to make room
+      },
+      [self](const core::slot_commit& commit) {
+        if (const auto client = known_sender(self)) self->state.pool->commit(*client, commit);
+        announce(self);
+      },
+      [self](const core::lease_request& request, const tier_client_actor& client) {
+        self->send(client, self->state.pool->lease(client_of(self, client.address()), request));
+      },
+      [self](const core::lease_end& ended) {
+        if (const auto client = known_sender(self)) self->state.pool->end(*client, ended);
+      },
+      [self](const core::chain_touch& touched) { self->state.pool->touch(touched); },
+  };
+}
+
+}  // namespace troupe::actors

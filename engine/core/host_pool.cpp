@@ -1,0 +1,120 @@
+#include "engine/core/host_pool.hpp"
+
+#include <ranges>
+#include <span>
+
+namespace troupe::core {
+
+expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& options) {
+  if (options.block_count == 0 || options.block_tokens == 0 || options.block_bytes == 0)
+    return failure{errc::invalid_request, "a host tier needs blocks that have tokens and bytes", "block_count"};
+  std::uint64_t bytes = 0;
+  if (__builtin_mul_overflow(options.block_bytes, std::uint64_t{options.block_count}, &bytes)) bytes = UINT64_MAX;
+  auto memory = memory_region::allocate(bytes);
+  if (!memory) return memory.error();
+  return std::unique_ptr<host_pool>(new host_pool(options, std::make_shared<memory_region>(std::move(*memory))));
+}
+
+host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens}) {}
+
+block_index host_pool::reserve(const tier_block& offered) {
+  std::vector<block_index> slot;
+  if (pool_.is_cached(offered.identity.hash)) return no_block;
+  if (offered.tokens.size() == options_.block_tokens && pool_.acquire_private(1, slot)) return slot.front();
+  ++refused_;
+  return no_block;
+}
+
+slot_grant host_pool::reserve(client_id client, const slot_request& request) {
+  slot_grant grant{request.transfer, {}, memory_};
+  writing begun{request, {}};
+  for (const auto& offered : request.blocks) {
+    const block_index slot = reserve(offered);
+    begun.slots.push_back(slot);
+    grant.slots.push_back(slot == no_block ? nullptr : address(slot));
+  }
+  // Said twice under one number: the first slots are given up.
+  commit(client, {request.transfer, false, {}});
+  writing_.emplace(key{client, request.transfer}, std::move(begun));
+  return grant;
+}
+
+/// Returns the block that the slot's lease is on now: a twin's, if another worker has stored it meanwhile.
+block_index host_pool::store(block_index slot, const tier_block& block, const std::vector<owner_id>& owners) {
+  if (slot != no_block && !owners.empty()) slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {});
+  const block_index held = pool_.find(block.identity.hash);
+  blocks_in_ += slot != no_block && held == slot;
+  refused_ += slot != no_block && held == no_block;
+  if (held != no_block)
+    for (const owner_id owner : owners) pool_.own(held, owner);
+  return slot;
+}
+
+void host_pool::commit(client_id client, const slot_commit& commit) {
+  const auto found = writing_.find({client, commit.transfer});
+  if (found == writing_.end()) return;
+  const auto& [request, slots] = found->second;
+  auto table = slots;
+  if (commit.is_complete && commit.owners.size() == slots.size())
+    for (std::size_t i = 0; i < slots.size(); ++i) table[i] = store(slots[i], request.blocks[i], commit.owners[i]);
+  release(table);
+  writing_.erase(found);
+}
+
+lease_grant host_pool::lease(client_id client, const lease_request& request) {
+  end(client, {request.id});
+  std::vector<block_index> table;
+  const auto& chain = *request.chain;
+  pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table);
+  lease_grant grant{request.id, request.from, {}, nullptr};
+  if (table.size() <= request.from) {
+    release(table);
+    return grant;
+  }
+  for (const block_index block : std::span(table).subspan(request.from)) grant.slots.push_back(address(block));
+  grant.keeps = memory_;
+  blocks_out_ += grant.slots.size();
+  reading_.emplace(key{client, request.id.value}, std::move(table));
+  return grant;
+}
+
+void host_pool::end(client_id client, const lease_end& ended) {
+  if (auto held = reading_.extract({client, ended.id.value})) release(held.mapped());
+}
+
+void host_pool::touch(const chain_touch& touched) {
+  std::vector<block_index> table;
+  pool_.acquire_prefix(touched.chain->blocks, touched.chain->root, touched.chain->tokens, touched.owner, table);
+  release(table);
+}
+
+void host_pool::forget(client_id client) {
+  const auto is_of_client = [client](const auto& entry) { return entry.first.first == client; };
+  for (auto at = std::ranges::find_if(writing_, is_of_client); at != writing_.end(); at = std::ranges::find_if(writing_, is_of_client))
+    commit(client, {at->first.second, false, {}});
+  for (auto at = std::ranges::find_if(reading_, is_of_client); at != reading_.end(); at = std::ranges::find_if(reading_, is_of_client))
+    end(client, {request_id{at->first.second}});
+}
+
+void host_pool::release(const std::vector<block_index>& table) {
+  for (const block_index block : table | std::views::reverse)
+    if (block != no_block) pool_.release(block);
+}
+
+host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_}; }
+
+std::optional<std::string> host_pool::check_integrity() const {
+  if (auto problem = pool_.check_integrity()) return problem;
+  std::vector<std::uint32_t> expected(options_.block_count, 0);
+  for (const auto& [of, each] : writing_)
+    for (const block_index slot : each.slots)
+      if (slot != no_block) ++expected[slot];
+  for (const auto& [of, table] : reading_)
+    for (const block_index block : table) ++expected[block];
+  for (block_index block = 0; block < options_.block_count; ++block)
+    if (pool_.leases(block) != expected[block]) return "block " + std::to_string(block) + " of the host has a lease too many or too few";
+  return std::nullopt;
+}
+
+}  // namespace troupe::core

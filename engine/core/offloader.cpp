@@ -1,0 +1,88 @@
+#include "engine/core/offloader.hpp"
+
+#include <ranges>
+
+#include "messages/base/limits.hpp"
+
+namespace troupe::core {
+
+void offloader::note(std::span<const block_event> events) {
+  for (const auto& event : events) {
+    if (event.what != block_event::kind::stored) continue;
+    if (below_.erase(event.block.hash.low) == 0) queue_.push_back(event.block.hash);
+  }
+  // Without a tier that answers, the queue would grow by what has long left the device.
+  if (queue_.size() > 2 * std::size_t{pool_.block_count()})
+    std::erase_if(queue_, [&](const block_hash& hash) { return !pool_.is_cached(hash); });
+}
+
+std::optional<slot_request> offloader::offer(instant now) {
+  if (!batch_.empty() && !ticket_ && now >= offered_at_ + instant{limits::tier_wait}) give_up();
+  if (!batch_.empty()) return std::nullopt;
+  slot_request request;
+  while (!queue_.empty() && batch_.size() < limits::offload_blocks_max) {
+    const block_index block = pool_.find(queue_.front());
+    queue_.pop_front();
+    if (block == no_block) {
+      ++counts_.blocks_missed;
+      continue;
+    }
+    const auto held = pool_.describe(block);
+    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
+    pool_.lease(block);
+    batch_.push_back(block);
+  }
+  if (batch_.empty()) return std::nullopt;
+  request.transfer = ++transfer_;
+  offered_at_ = now;
+  return request;
+}
+
+void offloader::granted(const slot_grant& grant) {
+  if (batch_.empty() || ticket_ || grant.transfer != transfer_ || grant.slots.size() != batch_.size()) return;
+  transfer_plan plan;
+  for (std::size_t i = 0; i < batch_.size(); ++i)
+    if (grant.slots[i] != nullptr) plan.moves.push_back({batch_[i], grant.slots[i]});
+  copying_ = static_cast<std::uint32_t>(plan.moves.size());
+  keeps_ = grant.keeps;
+  ticket_ = device_.submit(std::move(plan));
+}
+
+std::optional<slot_commit> offloader::complete(ticket_id ticket, const step_result& result) {
+  if (ticket_ != ticket) return std::nullopt;
+  slot_commit commit{transfer_, result.status == errc::none, {}};
+  for (const block_index block : batch_) commit.owners.push_back(pool_.owners(block));
+  if (commit.is_complete) {
+    counts_.blocks_offloaded += copying_;
+    counts_.bytes_offloaded += copying_ * device_.traits().block_bytes;
+  }
+  give_up();
+  return commit;
+}
+
+void offloader::give_up() {
+  for (const block_index block : batch_ | std::views::reverse) pool_.release(block);
+  batch_.clear();
+  ticket_.reset();
+  keeps_.reset();
+}
+
+void offloader::tier_changed() {
+  if (!ticket_) give_up();  // else when its copy is complete; nobody will know its commit
+  ++transfer_;
+  queue_.clear();
+  below_.clear();
+  for (const auto& event : pool_.snapshot()) queue_.push_back(event.block.hash);
+}
+
+offloader_counts offloader::counts() const noexcept {
+  auto counts = counts_;
+  counts.waiting = static_cast<std::uint32_t>(queue_.size());
+  return counts;
+}
+
+void offloader::count_leases(std::vector<std::uint32_t>& leases) const {
+  for (const block_index block : batch_) ++leases[block];
+}
+
+}  // namespace troupe::core

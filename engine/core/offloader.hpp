@@ -1,0 +1,65 @@
+// Copies what a device stores to the tier below, as it is stored: a block that leaves the device later is there already, so that
+// eviction never waits for a copy. One batch is under way at a time, parents before children.
+//
+// note -> queue -> offer (leased) -> granted (copying) -> complete (committed, lease ended)
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/core/backend.hpp"
+#include "engine/core/block_pool.hpp"
+#include "engine/core/scheduler.hpp"
+#include "engine/core/tier.hpp"
+
+namespace troupe::core {
+
+struct offloader_counts {
+  std::uint64_t blocks_offloaded = 0, bytes_offloaded = 0;
+  std::uint64_t blocks_missed = 0;  ///< they had left the device before they could be offered
+  std::uint32_t waiting = 0;
+};
+
+class offloader {
+ public:
+  offloader(block_pool& pool, backend& device) : pool_(pool), device_(device) {}
+
+  /// What the pool has stored and removed, in order.
+  void note(std::span<const block_event> events);
+  /// This block came from below: it need not be offered.
+  void note_onboarded(const block_hash& hash) { below_.insert(hash.low); }
+  /// The next batch, nothing while one is under way. A batch that is not answered until `limits::tier_wait` has passed is given up.
+  std::optional<slot_request> offer(instant now);
+  void granted(const slot_grant& grant);
+  /// Nothing when the ticket is not one of these.
+  std::optional<slot_commit> complete(ticket_id ticket, const step_result& result);
+  /// There is another tier below, or none: everything that the device holds is offered anew.
+  void tier_changed();
+
+  [[nodiscard]] bool idle() const noexcept { return queue_.empty() && batch_.empty(); }
+  [[nodiscard]] offloader_counts counts() const noexcept;
+  /// Adds one for each lease that a batch under way holds.
+  void count_leases(std::vector<std::uint32_t>& leases) const;
+
+ private:
+  void give_up();
+
+  block_pool& pool_;
+  backend& device_;
+  std::deque<block_hash> queue_;
+  std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
+  std::vector<block_index> batch_;           ///< leased
+  std::uint64_t transfer_ = 0;
+  instant offered_at_{0};
+  std::uint32_t copying_ = 0;                ///< blocks of the batch that are being copied
+  std::optional<ticket_id> ticket_;
+  std::shared_ptr<const void> keeps_;
+  offloader_counts counts_;
+};
+
+}  // namespace troupe::core

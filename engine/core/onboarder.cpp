@@ -1,0 +1,199 @@
+#include "engine/core/onboarder.hpp"
+
+#include <algorithm>
+#include <ranges>
+#include <span>
+#include <utility>
+
+#include "messages/base/limits.hpp"
+
+namespace troupe::core {
+
+std::uint32_t onboarder::blocks_for(std::uint64_t tokens) const {
+  const std::uint64_t width = pool_.block_tokens();
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>((tokens + width - 1) / width, pool_.block_count()));
+}
+
+lease_request onboarder::ask(sequence_spec spec, instant now) {
+  auto chain = std::make_shared<tier_chain>();
+  chain->root = spec.hasher.root();
+  // As in the scheduler: the last token is always computed.
+  const std::size_t full = (spec.tokens.size() - 1) / pool_.block_tokens();
+  chain->blocks.assign(spec.chain.begin(), spec.chain.begin() + static_cast<std::ptrdiff_t>(std::min(full, spec.chain.size())));
+  chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
+  const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
+  lease_request request{spec.id, spec.owner, std::move(chain), held};
+  job asking{std::move(spec), arrivals_++, now, std::nullopt, {}, 0, std::nullopt};
+  jobs_.insert_or_assign(request.id, std::move(asking));
+  return request;
+}
+
+void onboarder::granted(lease_grant grant) {
+  const auto found = jobs_.find(grant.id);
+  if (found == jobs_.end()) {  // it has been cancelled, or was not answered in time
+    if (!grant.slots.empty()) ends_.push_back({grant.id});
+    return;
+  }
+  if (found->second.grant) return;
+  if (grant.slots.empty()) return make_ready(grant.id);
+  found->second.grant = std::move(grant);
+}
+
+void onboarder::tier_changed() {
+  std::vector<request_id> asking;
+  for (auto& [id, each] : jobs_)
+    if (!each.ticket) asking.push_back(id);
+  for (const auto id : asking) make_ready(id);
+  ends_.clear();
+}
+
+void onboarder::make_ready(request_id id) {
+  auto done = jobs_.extract(id);
+  end_lease(done.mapped());
+  ready_.push_back(std::move(done.mapped().spec));
+}
+
+void onboarder::end_lease(job& held) {
+  if (std::exchange(held.grant, std::nullopt)) ends_.push_back({held.spec.id});
+}
+
+bool onboarder::cancel(request_id id) {
+  auto gone = jobs_.extract(id);
+  if (!gone) return false;
+  if (gone.mapped().ticket)
+    leaving_.push_back(std::move(gone.mapped()));
+  else
+    end_lease(gone.mapped());
+  return true;
+}
+
+std::vector<request_id> onboarder::take_late(instant now) {
+  std::vector<request_id> late;
+  for (const auto& [id, each] : jobs_)
+    if (each.spec.deadline.count() != 0 && now >= each.spec.deadline) late.push_back(id);
+  for (const auto id : late) cancel(id);
+  return late;
+}
+
+bool onboarder::is_moving() const {
+  return !leaving_.empty() || std::ranges::any_of(jobs_, [](const auto& each) { return each.second.ticket.has_value(); });
+}
+
+const onboarder::job* onboarder::oldest_granted() const {
+  const job* oldest = nullptr;
+  for (const auto& [id, each] : jobs_)
+    if (each.grant && !each.ticket && (oldest == nullptr || each.arrival < oldest->arrival)) oldest = &each;
+  return oldest;
+}
+
+void onboarder::pump(const onboard_room& room, instant now) {
+  std::vector<request_id> unanswered;
+  for (const auto& [id, each] : jobs_)
+    if (!each.grant && now >= each.asked_at + instant{limits::tier_wait}) unanswered.push_back(id);
+  for (const auto id : unanswered) make_ready(id);
+  while (const job* next = oldest_granted()) {
+    const auto outcome = begin(jobs_.at(next->spec.id), room);
+    if (outcome == attempt::begun) continue;
+    if (outcome == attempt::no_room && (!room.is_idle || is_moving())) return;
+    counts_.blocks_recomputed += next->grant->slots.size();
+    make_ready(next->spec.id);
+  }
+}
+
+/// The device may hold more or less of the chain than when the tier was asked: what is copied is what the grant covers and the device
+/// lacks now.
+onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
+  const auto& spec = waiting.spec;
+  const auto& grant = *waiting.grant;
+  const auto end = grant.from + static_cast<std::uint32_t>(grant.slots.size());
+  const auto chain = std::span(spec.chain).first(end);
+  const auto held = pool_.peek_prefix(chain, spec.hasher.root(), spec.tokens);
+  if (held.matched < grant.from || held.matched >= end) return attempt::not_worth_it;
+  const auto count = end - held.matched;
+  const double computed_s = room.prefill_tokens_per_s > 0 ? count * pool_.block_tokens() / room.prefill_tokens_per_s : 0;
+  const double copied_s = rate_.per_second() > 0 ? count / rate_.per_second() : 0;
+  if (computed_s > 0 && copied_s > computed_s) return attempt::not_worth_it;
+  std::uint64_t reserved = room.blocks_promised;
+  for (const auto& [id, each] : jobs_)
+    if (each.ticket) reserved += need_of(each);
+  if (blocks_for(spec.tokens.size() + 1) - held.matched + reserved > pool_.available() - held.idle) return attempt::no_room;
+  pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table);
+  waiting.first = waiting.table.size();
+  if (!pool_.acquire_private(count, waiting.table)) return attempt::no_room;
+  transfer_plan plan{transfer_plan::direction::to_device, {}};
+  for (std::uint32_t i = 0; i < count; ++i)
+    plan.moves.push_back({waiting.table[waiting.first + i], grant.slots[held.matched - grant.from + i]});
+  waiting.ticket = device_.submit(std::move(plan));
+  return attempt::begun;
+}
+
+bool onboarder::complete(ticket_id ticket, const step_result& result) {
+  const bool is_good = result.status == errc::none;
+  for (auto at = leaving_.begin(); at != leaving_.end(); ++at) {
+    if (at->ticket != ticket) continue;
+    publish(*at, is_good);
+    leaving_.erase(at);
+    return true;
+  }
+  const auto found = std::ranges::find_if(jobs_, [ticket](const auto& each) { return each.second.ticket == ticket; });
+  if (found == jobs_.end()) return false;
+  if (is_good) rate_.add(static_cast<double>(found->second.table.size() - found->second.first), result.seconds);
+  publish(found->second, is_good);
+  make_ready(found->first);
+  return true;
+}
+
+/// The table's leases end: what arrived stays as cached.
+void onboarder::publish(job& arrived, bool is_good) {
+  const auto& spec = arrived.spec;
+  const std::size_t width = pool_.block_tokens();
+  counts_.failures += !is_good;
+  for (std::size_t i = arrived.first; is_good && i < arrived.table.size(); ++i) {
+    up_.note_onboarded(spec.chain[i].hash);
+    const block_hash parent = i == 0 ? spec.hasher.root() : spec.chain[i - 1].hash;
+    arrived.table[i] = pool_.publish(arrived.table[i], spec.chain[i], parent, std::span(spec.tokens).subspan(i * width, width), spec.owner, {});
+    ++counts_.blocks_onboarded;
+    counts_.bytes_onboarded += device_.traits().block_bytes;
+  }
+  for (const block_index block : arrived.table | std::views::reverse) pool_.release(block);
+  arrived.table.clear();
+  arrived.ticket.reset();
+  end_lease(arrived);
+}
+
+/// Blocks that the sequence will still ask for.
+std::uint64_t onboarder::need_of(const job& waiting) const {
+  const auto whole = blocks_for(waiting.spec.tokens.size() + 1);
+  return whole - std::min<std::size_t>(waiting.table.size(), whole);
+}
+
+std::uint64_t onboarder::blocks_reserved() const {
+  std::uint64_t reserved = 0;
+  const job* oldest = oldest_granted();
+  for (const auto& [id, each] : jobs_)
+    if (each.ticket || &each == oldest) reserved += need_of(each);
+  return reserved;
+}
+
+std::uint64_t onboarder::tokens_waiting() const {
+  std::uint64_t tokens = 0;
+  for (const auto& [id, each] : jobs_) tokens += each.spec.tokens.size();
+  return tokens;
+}
+
+onboarder_counts onboarder::counts() const noexcept {
+  auto counts = counts_;
+  counts.waiting = static_cast<std::uint32_t>(jobs_.size());
+  counts.blocks_per_s = rate_.per_second();
+  return counts;
+}
+
+void onboarder::count_leases(std::vector<std::uint32_t>& leases) const {
+  const auto add = [&](const job& each) {
+    for (const block_index block : each.table) ++leases[block];
+  };
+  for (const auto& [id, each] : jobs_) add(each);
+  std::ranges::for_each(leaving_, add);
+}
+
+}  // namespace troupe::core

@@ -1,0 +1,69 @@
+// What a worker and the tier below its device tell each other about blocks, as plain data. Local to a process: a slot is an address of
+// block_bytes bytes in the tier layout, which stays mapped as long as `keeps` lives, whatever becomes of the tier.
+//
+//   offload   slot_request -> slot_grant -> copy -> slot_commit     the device's block is leased from request to commit
+//   onboard   lease_request -> lease_grant -> copy -> lease_end     the tier's blocks are leased from grant to end
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/core/block_hash.hpp"
+
+namespace troupe::core {
+
+struct tier_block {
+  block_identity identity;
+  block_hash parent;
+  std::vector<token_id> tokens;
+};
+
+/// Room for blocks that the device holds; parents before children.
+struct slot_request {
+  std::uint64_t transfer = 0;  ///< unique per worker
+  std::vector<tier_block> blocks;
+};
+struct slot_grant {
+  std::uint64_t transfer = 0;
+  std::vector<std::byte*> slots;  ///< parallel to the request; null: the tier has it already, or has no room
+  std::shared_ptr<const void> keeps;
+};
+/// The copies are there, or none of them may be used.
+struct slot_commit {
+  std::uint64_t transfer = 0;
+  bool is_complete = false;
+  std::vector<std::vector<owner_id>> owners;  ///< of each block, now
+};
+
+/// A sequence's content as far as it has full blocks.
+struct tier_chain {
+  block_hash root;
+  std::vector<block_identity> blocks;
+  std::vector<token_id> tokens;  ///< at least those of `blocks`
+};
+
+/// The blocks behind the first `from` of the chain. Whether any are there or not, the owner owns what the tier has of the whole chain.
+struct lease_request {
+  request_id id;
+  owner_id owner;
+  std::shared_ptr<const tier_chain> chain;
+  std::uint32_t from = 0;
+};
+struct lease_grant {
+  request_id id;
+  std::uint32_t from = 0;
+  std::vector<std::byte*> slots;  ///< of blocks [from, from + size); when empty there is no lease to end
+  std::shared_ptr<const void> keeps;
+};
+struct lease_end {
+  request_id id;
+};
+/// As a lease_request for nothing: it is not answered.
+struct chain_touch {
+  owner_id owner;
+  std::shared_ptr<const tier_chain> chain;
+};
+
+}  // namespace troupe::core

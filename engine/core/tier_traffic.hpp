@@ -1,0 +1,67 @@
+// The worker's side of the tier below: between admission and scheduler, and between pool and tier. Without a tier it hands sequences
+// straight on. Its messages are collected and taken; the worker sends them and brings back the answers.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/core/backend.hpp"
+#include "engine/core/block_pool.hpp"
+#include "engine/core/offloader.hpp"
+#include "engine/core/onboarder.hpp"
+#include "engine/core/scheduler.hpp"
+#include "engine/core/tier.hpp"
+
+namespace troupe::core {
+
+/// In the order in which they must be sent: what the tier is to own or to hold before what it may forget.
+struct tier_messages {
+  std::vector<slot_commit> commits;
+  std::optional<slot_request> offer;
+  std::vector<lease_request> questions;
+  std::vector<chain_touch> touches;
+  std::vector<lease_end> ends;
+};
+
+class tier_traffic {
+ public:
+  tier_traffic(block_pool& pool, scheduler& turns, backend& device)
+      : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_) {}
+
+  /// A tier has come (everything is offered to it), has been replaced, or has gone.
+  void attach();
+  void detach();
+
+  /// As scheduler::admit, at once or when the tier's blocks are there.
+  expected<std::monostate> admit(sequence_spec spec, instant now, const scheduler_options& limits);
+  void cancel(request_id id, std::vector<sequence_event>& events);
+  void note(std::span<const block_event> events);
+  void granted(const slot_grant& grant) { up_.granted(grant); }
+  void granted(lease_grant grant) { down_.granted(std::move(grant)); }
+  /// False when the ticket is not of a transfer.
+  bool complete(ticket_id ticket, const step_result& result);
+  /// Before the scheduler plans: admits what is ready, ends what is late, begins copies.
+  void pump(instant now, std::vector<sequence_event>& events);
+  tier_messages take_messages(instant now);
+
+  /// Nothing waits for blocks. Offloading goes on beside this.
+  [[nodiscard]] bool idle() const noexcept { return down_.idle(); }
+  /// Nothing is on its way in either direction.
+  [[nodiscard]] bool quiet() const noexcept { return !attached_ || (down_.idle() && up_.idle()); }
+  [[nodiscard]] offloader_counts offloaded() const noexcept { return up_.counts(); }
+  [[nodiscard]] onboarder_counts onboarded() const noexcept { return down_.counts(); }
+  [[nodiscard]] std::uint64_t tokens_waiting() const { return down_.tokens_waiting(); }
+  /// Leases of each block that are held here.
+  [[nodiscard]] std::vector<std::uint32_t> leases() const;
+
+ private:
+  block_pool& pool_;
+  scheduler& turns_;
+  offloader up_;
+  onboarder down_;
+  bool attached_ = false;
+  tier_messages out_;
+};
+
+}  // namespace troupe::core
