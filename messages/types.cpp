@@ -55,6 +55,7 @@ void register_message_types(caf::actor_system_config& config) {
   config.add_message_type<session_directory_actor>("troupe::session_directory");
   config.add_message_type<shard_sink_actor>("troupe::shard_sink");
   config.add_message_type<worker_actor>("troupe::worker");
+  config.add_message_type<tier_actor>("troupe::tier");
 }
 
 }  // namespace troupe

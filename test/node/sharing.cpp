@@ -73,7 +73,8 @@ TEST_CASE("four siblings that start together compute their common prefix once") 
 }
 
 TEST_CASE("siblings on two workers compute their common prefix at most once on each") {
-  whole_node node{{.worker_keys = "blocks = 1024\nblock_tokens = 16\ncount = 2\n"}};
+  // Without a host tier, from which the second worker could take what the first has computed so far.
+  whole_node node{{.worker_keys = "blocks = 1024\nblock_tokens = 16\ncount = 2\n", .sections = "[host_tier]\nbytes = 0\n"}};
   const auto prefix = some_tokens(2000, 1);
   std::vector<turn_stream> siblings;
   for (std::uint32_t i = 0; i < 6; ++i)

@@ -67,6 +67,8 @@ actors::child_request::kind kind_of(child what) {
       return actors::child_request::kind::router_shard;
     case child::worker:
       return actors::child_request::kind::worker;
+    case child::host_tier:
+      return actors::child_request::kind::host_tier;
     case child::template_renderer:
       return actors::child_request::kind::template_renderer;
     case child::trace:
@@ -142,6 +144,10 @@ std::string describe(const node_status& status) {
   for (const auto& each : status.workers)
     text += "; worker " + std::to_string(each.worker.value) + "." + std::to_string(each.epoch) + ": " + std::to_string(each.running) +
             " running, " + std::to_string(each.waiting) + " waiting, blocks " + std::to_string(each.blocks_free) + " free of " +
+            std::to_string(each.blocks_total) + ", " + std::to_string(each.blocks_leased) + " leased, " +
+            std::to_string(each.blocks_cached) + " cached, integrity '" + each.integrity + "'";
+  for (const auto& each : status.tiers)
+    text += "; " + each.kind + "." + std::to_string(each.epoch) + ": blocks " + std::to_string(each.blocks_free) + " free of " +
             std::to_string(each.blocks_total) + ", " + std::to_string(each.blocks_leased) + " leased, " +
             std::to_string(each.blocks_cached) + " cached, integrity '" + each.integrity + "'";
   return text;

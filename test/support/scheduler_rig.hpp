@@ -69,12 +69,15 @@ struct scheduler_rig {
 
   expected<std::monostate> admit(const sequence_spec& asked) {
     auto result = sched.admit(asked);
-    if (result && !answers.contains(asked.id.value)) {
-      answer& fresh = answers[asked.id.value];
-      fresh.tokens.assign(asked.tokens.end() - asked.continued, asked.tokens.end());
-      fresh.next_index = asked.continued;
-    }
+    if (result) expect(asked);
     return result;
+  }
+  /// Its events will come.
+  void expect(const sequence_spec& asked) {
+    if (answers.contains(asked.id.value)) return;
+    answer& fresh = answers[asked.id.value];
+    fresh.tokens.assign(asked.tokens.end() - asked.continued, asked.tokens.end());
+    fresh.next_index = asked.continued;
   }
 
   /// Plans and submits one step; false when there is none.
@@ -91,12 +94,17 @@ struct scheduler_rig {
     return true;
   }
   bool complete_one() {
+    return complete_one([](ticket_id, const step_result&) { return false; });
+  }
+  /// `is_transfer` takes what is none of the scheduler's.
+  template <class Transfer>
+  bool complete_one(Transfer is_transfer) {
     if (backend.in_flight() == 0) return false;
     auto [ticket, result] = backend.complete_one();
     if (!fail_next) tokens_completed += tokens_of[ticket.value];
     if (fail_next) result = {*std::exchange(fail_next, {}), "as asked", {}, 0};
     std::vector<sequence_event> events;
-    sched.complete(ticket, result, events);
+    if (!is_transfer(ticket, result)) sched.complete(ticket, result, events);
     take(events);
     return true;
   }
@@ -116,10 +124,10 @@ struct scheduler_rig {
   }
 
   /// The first violation of anybody's invariants, or nothing.
-  [[nodiscard]] std::string fault() const {
+  [[nodiscard]] std::string fault(const std::vector<std::uint32_t>& other_leases = {}) const {
     if (!backend.violations.empty()) return backend.violations.front();
     if (!faults.empty()) return faults.front();
-    return sched.check_integrity().value_or("");
+    return sched.check_integrity(other_leases).value_or("");
   }
 
   rig_options options;
@@ -136,10 +144,11 @@ struct scheduler_rig {
   std::uint64_t tokens_completed = 0;              ///< of steps that did not fail
   std::optional<errc> fail_next;
 
- private:
   void take(const std::vector<sequence_event>& events) {
     for (const auto& event : events) std::visit([this](const auto& each) { note(each); }, event);
   }
+
+ private:
   void note(const sequence_started& event) {
     if (answers[event.id.value].started) faults.push_back("a sequence started twice");
     answers[event.id.value].started = event;

@@ -1,0 +1,281 @@
+// Two devices over one host tier with messages that arrive late, copies that fail and tiers that are replaced: every answer is the one
+// its sequence gets alone, whatever memory its blocks came from.
+#include "engine/core/tier_traffic.hpp"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <random>
+
+#include "engine/core/host_pool.hpp"
+#include "messages/base/limits.hpp"
+#include "test/support/scheduler_rig.hpp"
+
+using namespace troupe;
+using namespace troupe::core;
+
+namespace {
+
+/// One device wired as a worker wires it, with its mail to and from the tier.
+struct tiered_device {
+  using to_tier = std::variant<slot_request, slot_commit, lease_request, lease_end, chain_touch>;
+  using from_tier = std::variant<slot_grant, lease_grant>;
+
+  tiered_device(const rig_options& options, std::uint64_t number) : client(number), rig(options), tiers(rig.pool, rig.sched, rig.backend) {}
+
+  void settle() {
+    std::vector<sequence_event> events;
+    tiers.pump(rig.now, events);
+    rig.take(events);
+    tiers.note(rig.pool.take_events());
+    auto told = tiers.take_messages(rig.now);
+    for (auto& each : told.commits) out.emplace_back(std::move(each));
+    if (told.offer) out.emplace_back(*std::move(told.offer));
+    for (auto& each : told.questions) out.emplace_back(std::move(each));
+    for (auto& each : told.touches) out.emplace_back(std::move(each));
+    for (auto& each : told.ends) out.emplace_back(each);
+  }
+  bool admit(const sequence_spec& asked) {
+    const bool taken = static_cast<bool>(tiers.admit(asked, rig.now, rig.options.scheduling));
+    if (taken) rig.expect(asked);
+    settle();
+    return taken;
+  }
+  void cancel(std::uint64_t id) {
+    std::vector<sequence_event> events;
+    tiers.cancel({id}, events);
+    rig.take(events);
+    settle();
+  }
+  void plan() {
+    settle();
+    rig.plan_one();
+    settle();
+  }
+  bool complete() {
+    const bool any = rig.complete_one([this](ticket_id ticket, const step_result& result) { return tiers.complete(ticket, result); });
+    settle();
+    return any;
+  }
+  void hear() {
+    if (in.empty()) return;
+    std::visit([this](auto& each) { tiers.granted(each); }, in.front());
+    in.pop_front();
+    settle();
+  }
+  [[nodiscard]] std::string fault() const {
+    if (auto found = rig.fault(tiers.leases()); !found.empty()) return found;
+    return "";
+  }
+
+  host_pool::client_id client;
+  scheduler_rig rig;
+  tier_traffic tiers;
+  std::deque<to_tier> out;
+  std::deque<from_tier> in;
+};
+
+struct tier_world {
+  explicit tier_world(std::uint64_t seed) : random(seed) {
+    rig_options options{.blocks = 10 + below(30), .block_tokens = 1 + below(5), .vocabulary = 3 + below(40)};
+    options.scheduling = {
+        .step_tokens_max = 1 + below(30), .prefill_chunk_max = 1 + below(30), .running_max = 1 + below(6), .waiting_max = 12};
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      options.seed = 2 * seed + i;
+      devices.push_back(std::make_unique<tiered_device>(options, i));
+    }
+    host_blocks = 1 + below(120);
+    replace_host();
+  }
+  std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); }
+  tiered_device& any() { return *devices[below(2)]; }
+  const rig_options& options() { return devices[0]->rig.options; }
+
+  void replace_host() {
+    if (host) read_before += host->counts().blocks_out;
+    auto made = host_pool::make({host_blocks, options().block_tokens, devices[0]->rig.backend.traits().block_bytes});
+    REQUIRE(made);
+    host = *std::move(made);
+    for (auto& each : devices) {
+      each->out.clear();  // what is under way to the old one is lost, what it has said may still arrive
+      each->tiers.attach();
+      each->settle();
+    }
+  }
+  void deliver(tiered_device& from) {
+    if (from.out.empty()) return;
+    const auto message = std::move(from.out.front());
+    from.out.pop_front();
+    std::visit([&](const auto& each) { take(from, each); }, message);
+  }
+  void take(tiered_device& from, const slot_request& request) { from.in.emplace_back(host->reserve(from.client, request)); }
+  void take(tiered_device& from, const slot_commit& commit) { host->commit(from.client, commit); }
+  void take(tiered_device& from, const lease_request& request) { from.in.emplace_back(host->lease(from.client, request)); }
+  void take(tiered_device& from, const lease_end& end) { host->end(from.client, end); }
+  void take(tiered_device&, const chain_touch& touch) { host->touch(touch); }
+
+  void admit() {
+    auto& device = any();
+    const std::uint32_t capacity = options().blocks * options().block_tokens;
+    // One in five starts as another did; the rest of the pool is what makes that one leave.
+    std::vector<token_id> prompt(1 + below(std::min(capacity + capacity / 8, 60U)), static_cast<token_id>(below(5)));
+    for (auto& token : prompt) token += static_cast<token_id>(below(30) == 0);
+    auto asked = device.rig.spec(next_id++, std::move(prompt), 1 + below(12));
+    asked.owner = {below(4)};
+    asked.priority = static_cast<std::int32_t>(below(3));
+    asked.sampling.seed = below(3);
+    if (below(8) == 0) asked.deadline = device.rig.now + instant(1 + below(60));
+    if (device.admit(asked)) specs.emplace(asked.id.value, std::pair{&device, asked});
+  }
+
+  void act() {
+    switch (below(16)) {
+      case 0:
+      case 1:
+        return admit();
+      case 2:
+      case 3:
+      case 4:
+        return any().plan();
+      case 5:
+      case 6:
+      case 7:
+        any().complete();
+        return;
+      case 8:
+      case 9:
+      case 10:
+        return deliver(any());
+      case 11:
+      case 12:
+        return any().hear();
+      case 13: {
+        const owner_id owner{below(4)};
+        if (below(10) != 0) return;
+        for (auto& each : devices) each->rig.pool.release_owner(owner);
+        host->release_owner(owner);
+        return;
+      }
+      case 14:
+        if (below(3) == 0) any().cancel(below(static_cast<std::uint32_t>(next_id)));
+        return;
+      default:
+        if (below(60) == 0) return replace_host();
+        if (below(10) == 0) any().rig.fail_next = errc::io_failed;
+        return;
+    }
+  }
+
+  void finish() {
+    for (int round = 0; round < 20'000; ++round) {
+      bool is_idle = true;
+      for (auto& each : devices) {
+        deliver(*each);
+        each->hear();
+        each->plan();
+        each->complete();
+        is_idle = is_idle && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() && each->in.empty();
+      }
+      if (is_idle) return;
+    }
+    FAIL("it does not come to rest");
+  }
+
+  void check_answers() {
+    for (const auto& [id, asked] : specs) {
+      CAPTURE(id);
+      const auto& [device, spec] = asked;
+      const auto [expected, reason] = device->rig.alone(spec);
+      const auto& answer = device->rig.answers[id];
+      REQUIRE(answer.reason.has_value());
+      const bool filled = answer.reason == finish_reason::length &&
+                          spec.tokens.size() + answer.tokens.size() == std::size_t{options().blocks} * options().block_tokens + 1;
+      if (answer.reason == finish_reason::length && !filled) CHECK(answer.tokens == expected);
+      REQUIRE(answer.tokens.size() <= expected.size());
+      CHECK(std::equal(answer.tokens.begin(), answer.tokens.end(), expected.begin()));
+    }
+  }
+  [[nodiscard]] std::string fault() const {
+    for (const auto& each : devices)
+      if (auto found = each->fault(); !found.empty()) return found;
+    return host->check_integrity().value_or("");
+  }
+
+  std::mt19937_64 random;
+  std::vector<std::unique_ptr<tiered_device>> devices;
+  std::uint32_t host_blocks = 0;
+  std::unique_ptr<host_pool> host;
+  std::uint64_t next_id = 1, read_before = 0;
+  std::map<std::uint64_t, std::pair<tiered_device*, sequence_spec>> specs;
+};
+
+}  // namespace
+
+TEST_CASE("random traffic over a shared host tier: answers are exact, invariants hold, everything comes back") {
+  std::uint64_t onboarded = 0, offloaded = 0, finished = 0, failures = 0;
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    CAPTURE(seed);
+    tier_world world(seed);
+    for (int step = 0; step < 400; ++step) {
+      CAPTURE(step);
+      world.act();
+      for (auto& each : world.devices) each->rig.now += instant(1);
+      REQUIRE(world.fault() == "");
+    }
+    world.finish();
+    REQUIRE(world.fault() == "");
+    world.check_answers();
+    for (std::uint64_t owner = 0; owner < 4; ++owner) {
+      for (auto& each : world.devices) each->rig.pool.release_owner({owner});
+      world.host->release_owner({owner});
+    }
+    for (auto& each : world.devices) {
+      CHECK(each->rig.pool.counts().free == each->rig.options.blocks);
+      onboarded += each->tiers.onboarded().blocks_onboarded;
+      failures += each->tiers.onboarded().failures;
+      offloaded += each->tiers.offloaded().blocks_offloaded;
+      for (const auto& [id, answer] : each->rig.answers) finished += answer.reason == finish_reason::length;
+    }
+    CHECK(world.host->counts().blocks.free == world.host_blocks);
+  }
+  // The traffic must have met what it is about.
+  CHECK(offloaded > 5000);
+  CHECK(onboarded > 500);
+  CHECK(failures > 5);
+  CHECK(finished > 3000);
+}
+
+TEST_CASE("a prefix that left the device comes back from the host instead of being computed") {
+  tier_world world(1);
+  auto& device = *world.devices[0];
+  const auto width = device.rig.options.block_tokens;
+  const auto capacity = device.rig.options.blocks * width;
+  const auto long_prompt = scheduler_rig::letters(0, capacity / 2 / width * width + 1);
+  world.host_blocks = 10'000;
+  world.replace_host();
+  CHECK(device.admit(device.rig.spec(1, long_prompt, 1)));
+  world.finish();
+  CHECK(device.tiers.offloaded().blocks_offloaded == capacity / 2 / width);
+  CHECK(device.admit(device.rig.spec(2, scheduler_rig::letters(1000, capacity - width), 1)));  // takes the whole pool
+  world.finish();
+  const auto computed = device.rig.sched.load().tokens_computed;
+  CHECK(device.admit(device.rig.spec(3, long_prompt, 1)));
+  world.finish();
+  CHECK(device.rig.answers[3].started->cached_tokens == capacity / 2 / width * width);
+  CHECK(device.rig.sched.load().tokens_computed == computed + 1);
+  CHECK(device.rig.answers[3].tokens == device.rig.answers[1].tokens);
+  CHECK(world.fault() == "");
+}
+
+TEST_CASE("a tier that never answers costs its wait and nothing else") {
+  tier_world world(2);
+  auto& device = *world.devices[0];
+  CHECK(device.admit(device.rig.spec(1, scheduler_rig::letters(0, 20), 2)));
+  CHECK_FALSE(device.rig.plan_one());
+  device.rig.now += instant(limits::tier_wait);
+  device.plan();
+  CHECK(device.complete());
+  CHECK(device.rig.run());
+  CHECK(device.rig.answers[1].reason == finish_reason::length);
+  CHECK(world.fault() == "");
+}

@@ -1,0 +1,96 @@
+// Blocks that leave a device, or were computed by another worker, come back from host memory: counted in blocks, equal in every token.
+#include <doctest/doctest.h>
+
+#include "test/node/turn_stream.hpp"
+#include "test/node/whole_node.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+
+namespace {
+
+turn_result run(whole_node& node, const std::vector<int>& prompt, const std::string& session) {
+  turn_stream turn{node.port(), completion_of(prompt, 20), {{"x-session-id", session}}};
+  auto result = turn.finish();
+  REQUIRE(result.done);
+  REQUIRE(result.output_tokens == 20);
+  return result;
+}
+
+/// The status when nothing runs and what is cached on the devices lies in the tier too.
+node_status rested(whole_node& node) {
+  return node.status_once([](const node_status& status) {
+    std::uint32_t cached = 0;
+    for (const auto& worker : status.workers) {
+      if (worker.running + worker.waiting + worker.blocks_leased > 0) return false;
+      cached = std::max(cached, worker.blocks_cached);
+    }
+    return status.tiers.size() == 1 && status.tiers[0].blocks_cached >= cached && status.tiers[0].blocks_leased == 0;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("what one worker has computed another one onboards, and answers alike") {
+  whole_node node{{.worker_keys = "blocks = 256\nblock_tokens = 16\ncount = 2\n", .sections = "[router]\nbehaviour = \"round_robin\"\n"}};
+  const auto prompt = some_tokens(1000, 1);
+  const auto first = run(node, prompt, "a");
+  CHECK(first.cached_tokens == 0);
+  rested(node);
+  const auto second = run(node, prompt, "b");
+  CHECK(second.text == first.text);
+  CHECK(second.cached_tokens == 992);
+  const auto status = rested(node);
+  CHECK(status.workers[0].blocks_onboarded + status.workers[1].blocks_onboarded == 62);
+  CHECK(status.tiers[0].blocks_read == 62);
+  CHECK(status.tiers[0].kind == "host");
+  for (const auto& worker : status.workers) CHECK(worker.integrity.empty());
+  CHECK(status.tiers[0].integrity.empty());
+}
+
+TEST_CASE("a session that others have pushed off the device is onboarded when it returns, and its death empties the tier") {
+  whole_node node{{.worker_keys = "blocks = 80\nblock_tokens = 16\n"}};
+  const auto prompt = some_tokens(1000, 1);
+  const auto first = run(node, prompt, "a");
+  rested(node);
+  run(node, some_tokens(1000, 2), "b");
+  rested(node);
+  const auto again = run(node, prompt, "a");
+  CHECK(again.text == first.text);
+  CHECK(again.cached_tokens == 992);
+  const auto status = rested(node);
+  CHECK(status.workers[0].blocks_onboarded > 0);
+  CHECK(status.workers[0].blocks_evicted > 0);
+  for (const auto* session : {"a", "b"}) CHECK(node.ask("DELETE", std::string("/v1/sessions/") + session).status == 200);
+  node.status_once([](const node_status& now) {
+    return now.workers[0].blocks_free == now.workers[0].blocks_total && now.tiers[0].blocks_free == now.tiers[0].blocks_total;
+  });
+}
+
+TEST_CASE("a killed host tier costs its content and no turn, and its successor is filled anew") {
+  whole_node node;
+  const auto prompt = some_tokens(1000, 1);
+  const auto first = run(node, prompt, "a");
+  rested(node);
+  turn_stream running{node.port(), completion_of(some_tokens(500, 3), 200), {{"x-session-id", "b"}}};
+  REQUIRE(running.next());
+  node.kill(child::host_tier);
+  CHECK(running.finish().done);
+  CHECK(run(node, prompt, "a").text == first.text);
+  const auto status = rested(node);
+  CHECK(status.restarts == 1);
+  CHECK(status.tiers[0].epoch == 2);
+  CHECK(status.tiers[0].blocks_cached == status.workers[0].blocks_cached);
+}
+
+TEST_CASE("a worker that is killed is filled again from the host") {
+  whole_node node;
+  const auto prompt = some_tokens(1000, 1);
+  const auto first = run(node, prompt, "a");
+  rested(node);
+  node.kill(child::worker);
+  const auto again = run(node, prompt, "a");
+  CHECK(again.text == first.text);
+  CHECK(again.cached_tokens == 992);
+  CHECK(rested(node).workers[0].blocks_onboarded == 62);
+}
