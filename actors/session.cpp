@@ -6,6 +6,7 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <utility>
 
 #include "actors/actor_defaults.hpp"
 #include "actors/session_actor_state.hpp"
@@ -43,12 +44,6 @@ void take_tick(session_pointer self) {
 void take_down(session_pointer self, const caf::actor_addr& peer) {
   auto& state = self->state;
   state.monitored.erase(peer);
-  if (state.setup.home && state.setup.home.address() == peer) {
-    // A new directory spawns sessions of its own: this one finishes what it has begun.
-    state.draining = state.orphaned = true;
-    if (state.turns.empty()) after_last_turn(self);
-    return;
-  }
   const auto left = turn_ids(self, [&](const session_turn& each) { return each.sink.address() == peer; });
   for (const auto id : left) fail_turn(self, id, {errc::cancelled, "the caller went away", {}});
   std::erase_if(state.workers, [&](const session_worker& each) { return each.handle.address() == peer; });
@@ -58,6 +53,12 @@ void take_down(session_pointer self, const caf::actor_addr& peer) {
     state.life.set_children(state.children.size());
     tell_home(self);
   }
+}
+
+/// It finishes what it has begun.
+void take_orphaned(session_pointer self) {
+  self->state.draining = self->state.orphaned = true;
+  if (self->state.turns.empty()) after_last_turn(self);
 }
 
 void take_services(session_pointer self, const session_services& services) {
@@ -91,7 +92,6 @@ void set_up(session_pointer self, session_setup setup) {
   set_defaults(self, "session");
   outlive_errors(self, "session");
   self->set_down_handler([self](const caf::down_msg& down) { take_down(self, down.source); });
-  monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(state.setup.home));
   arm_tick(self);
 }
 
@@ -109,6 +109,14 @@ std::int64_t unix_ms_of(session_pointer self) {
 
 void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer) {
   if (peer && self->state.monitored.insert(caf::actor_cast<caf::actor_addr>(peer)).second) self->monitor(caf::actor_cast<caf::actor>(peer));
+}
+
+void forget_worker(session_pointer self, session_turn& of) {
+  auto& state = self->state;
+  const auto worker = std::exchange(of.worker, worker_actor{});
+  const auto uses = [&](const auto& each) { return &each.second != &of && each.second.worker == worker; };
+  if (!worker || std::ranges::any_of(state.turns, uses)) return;
+  if (state.monitored.erase(worker.address()) > 0) self->demonitor(worker.address());
 }
 
 void arm_tick(session_pointer self) {
@@ -157,6 +165,7 @@ session_local_actor::behavior_type session(session_pointer self, session_setup s
       [self](const sequence_progress& progress) { take_progress(self, progress); },
       [self](const session_services& services) { take_services(self, services); },
       [self](const session_tick&) { take_tick(self); },
+      [self](const session_orphaned&) { take_orphaned(self); },
       [self](const session_drain& drain) { return take_drain(self, drain); },
   };
 }

@@ -64,6 +64,8 @@ struct session_actor_state {
 // time, peers and records (session.cpp)
 std::int64_t unix_ms_of(session_pointer self);
 void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer);
+/// The turn runs there no more. A worker is watched only while a turn runs on it: it keeps a record of each watch until that ends.
+void forget_worker(session_pointer self, session_turn& of);
 void arm_tick(session_pointer self);
 void tell_home(session_pointer self);
 void tell_lifecycle(session_pointer self, std::string_view verb, const verb_answer& answer);

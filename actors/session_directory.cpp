@@ -262,6 +262,10 @@ bool set_up(session_directory_pointer self, session_directory_setup setup) {
 
 }  // namespace
 
+session_directory_state::~session_directory_state() {
+  for (const auto& handle : table.handles()) caf::anon_send(handle, session_orphaned{});
+}
+
 session_directory_local_actor::behavior_type session_directory(session_directory_pointer self, session_directory_setup setup) {
   if (!set_up(self, std::move(setup))) return session_directory_local_actor::behavior_type::make_empty_behavior();
   return {

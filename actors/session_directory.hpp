@@ -32,6 +32,11 @@ struct session_directory_drain {
 };
 
 struct session_directory_state {
+  session_directory_state() = default;
+  session_directory_state(const session_directory_state&) = delete;
+  session_directory_state& operator=(const session_directory_state&) = delete;
+  ~session_directory_state();  ///< tells the sessions
+
   session_directory_setup setup;
   session_table table;
   session_journal journal;

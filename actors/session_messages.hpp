@@ -27,6 +27,10 @@ void outlive_errors(caf::scheduled_actor* self, const std::string& name);
 /// A session wakes itself: a deadline, a retry or the idle ttl is due.
 struct session_tick {};
 
+/// The directory has ended; its successor spawns sessions of its own. (A monitor on the directory would leave a trace there of each session
+/// that ever lived: CAF forgets a monitor with whom it watches, not with who watches.)
+struct session_orphaned {};
+
 /// Take no new turns. Answered when none is running; `now` ends those that still are, each with the error draining.
 struct session_drain {
   bool now = false;
@@ -50,7 +54,7 @@ struct directory_counts {
 };
 
 /// A session as its own process knows it.
-using session_local_actor = session_actor::extend<caf::reacts_to<session_services>, caf::reacts_to<session_tick>,
+using session_local_actor = session_actor::extend<caf::reacts_to<session_services>, caf::reacts_to<session_tick>, caf::reacts_to<session_orphaned>,
                                                   caf::replies_to<session_drain>::with<session_drained>>;
 /// The directory as its sessions see it, here.
 using session_home_actor = session_registry_actor::extend<caf::reacts_to<session_activity>>;
@@ -65,6 +69,7 @@ using session_directory_local_actor =
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_services)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_orphaned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_drain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_activity)

@@ -40,6 +40,7 @@ void tell_trace(session_pointer self, const turn& work) {
 void close_turn(session_pointer self, session_turn ended, const turn_finished& finished) {
   auto& state = self->state;
   const auto id = ended.work.request().id;
+  forget_worker(self, ended);
   if (ended.routed) self->send(state.setup.services.router, route_end{id});
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
   const auto owner = ended.work.owner();
@@ -217,7 +218,7 @@ void resume_turn(session_pointer self, request_id id) {
   auto* found = find_turn(self, id);
   if (!found) return;
   found->retry_at.reset();
-  found->worker = worker_actor{};
+  forget_worker(self, *found);
   if (!found->work.has_prompt()) return ask_renderer(self, id, *found);
   ask_router(self, id, *found);
 }
@@ -248,7 +249,7 @@ void lose_peer(session_pointer self, request_id id) {
   ++found->asked;
   if (found->routed) self->send(self->state.setup.services.router, route_end{id});
   found->routed = false;
-  found->worker = worker_actor{};
+  forget_worker(self, *found);
   auto loss = found->work.lose_peer(now_of(self));
   if (!loss.retry_at) return tell(self, id, std::move(loss.output));
   if (*loss.retry_at <= now_of(self)) return resume_turn(self, id);

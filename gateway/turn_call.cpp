@@ -58,6 +58,7 @@ class turn_call final : public link_actor {
   /// Before the acceptance this may be told twice, by the request and by the monitor: only the first counts.
   void refused(const caf::error& error) {
     ++offers_;
+    if (session_) demonitor(session_.address());
     session_ = session_actor{};
     retry_or_fail(error, [this] { find_session(); });
   }
@@ -82,7 +83,7 @@ class turn_call final : public link_actor {
     if (std::is_same_v<Event, failure>) events_ = nullptr;
     events(turn_event(std::move(event)));
     events_ = nullptr;
-    quit();
+    leave();
   }
 
   void cancel(errc why) {
@@ -93,6 +94,12 @@ class turn_call final : public link_actor {
       caf::anon_send(link().directory, session_verb{spawn_.id, {}, verb_kind::die, 0, {}});
     }
     events_ = nullptr;
+    leave();
+  }
+
+  /// A session that lives for hundreds of turns must not keep a record of each that watched it.
+  void leave() {
+    if (session_) demonitor(session_.address());
     quit();
   }
 

@@ -97,6 +97,14 @@ TEST_CASE("only a session's own actor may record it") {
   CHECK(stage.find("a").turns == 0);
 }
 
+TEST_CASE("sessions end with the directory that spawned them") {
+  directory_stage stage;
+  auto ended = stage.watch(stage.spawn_one("a").get<1>());
+  CHECK_FALSE(ended->has_value());
+  stage.end(stage.directory);
+  CHECK(ended->has_value());
+}
+
 TEST_CASE("a verb for the dead is missing, its repeat has the first outcome, and for a stranger it is not found") {
   directory_stage stage;
   stage.spawn_one("a");

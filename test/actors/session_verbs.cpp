@@ -190,7 +190,7 @@ TEST_CASE("a session whose directory died finishes what it has begun and ends") 
   one_worker stage;
   auto ended = stage.watch(stage.session);
   stage.request<request_id>(stage.session, stage.text(2, "x"), stage.to);
-  stage.end(stage.home);
+  stage.tell(stage.session, actors::session_orphaned{});
   CHECK_FALSE(ended->has_value());
   stage.say(stage.worker, stage.ended(2, finish_reason::stop));
   CHECK(stage.heard->back() == "finished stop");
