@@ -8,7 +8,7 @@
 namespace troupe::actors {
 namespace {
 
-using self_pointer = host_tier_actor::stateful_pointer<host_tier_state>;
+using self_pointer = host_tier_pointer;
 
 /// The first block of a sequence has no parent in the router's index, whatever root its scope has.
 void orphan_roots(const core::host_pool& pool, std::vector<core::block_event>& events) {
@@ -93,13 +93,13 @@ tier_status status(self_pointer self) {
 
 }  // namespace
 
-host_tier_actor::behavior_type host_tier(self_pointer self, host_tier_setup setup) {
+host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup setup) {
   set_defaults(self, "host_tier");
   self->set_down_handler([self](const caf::down_msg& down) { forget(self, down.source); });
   auto pool = core::host_pool::make(setup.pool);
   if (!pool) {
     self->quit(make_error(pool.error()));
-    return host_tier_actor::behavior_type::make_empty_behavior();
+    return host_tier_inside::behavior_type::make_empty_behavior();
   }
   self->state.setup = std::move(setup);
   self->state.pool = *std::move(pool);
@@ -121,12 +121,23 @@ host_tier_actor::behavior_type host_tier(self_pointer self, host_tier_setup setu
         announce(self);
       },
       [self](const core::lease_request& request, const tier_client_actor& client) {
-        self->send(client, self->state.pool->lease(client_of(self, client.address()), request));
+        answer_lease(self, {client_of(self, client.address()), client, request, 0});
+        put_more(self);
       },
       [self](const core::lease_end& ended) {
         if (const auto client = known_sender(self)) self->state.pool->end(*client, ended);
       },
-      [self](const core::chain_touch& touched) { self->state.pool->touch(touched); },
+      [self](const core::chain_touch& touched) {
+        self->state.pool->touch(touched);
+        put_more(self);
+      },
+      [self](const stores_below& below) { change_stores(self, below.handles); },
+      [self](const core::store_put_done& done) { take_put_done(self, done); },
+      [self](const core::store_found& found) { take_found(self, found); },
+      [self](const core::store_got& got) {
+        take_got(self, got);
+        announce(self);
+      },
   };
 }
 

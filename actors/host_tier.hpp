@@ -1,11 +1,13 @@
 // The blocks of one model in the host memory of this process: gives workers room for copies and copies to read, and announces to the
-// router shards what it has. A worker that ends gives back what it had; its thread has finished its copies by then.
+// router shards what it has. What it lacks it looks for in the stores below, the nearest first; what is used again it puts there. A worker
+// that ends gives back what it had; its thread has finished its copies by then.
 #pragma once
 
 #include <caf/stateful_actor.hpp>
 #include <map>
 #include <memory>
 
+#include "actors/store_tier_messages.hpp"
 #include "actors/tier_messages.hpp"
 #include "engine/core/host_pool.hpp"
 
@@ -18,6 +20,25 @@ struct host_tier_setup {
   core::host_pool_options pool;
 };
 
+using host_tier_inside = host_tier_actor::extend<caf::reacts_to<stores_below>, caf::reacts_to<core::store_put_done>,
+                                                 caf::reacts_to<core::store_found>, caf::reacts_to<core::store_got>>;
+
+/// A question of a worker that waits for the stores.
+struct host_tier_load {
+  core::host_pool::client_id client = 0;
+  tier_client_actor answer_to;
+  core::lease_request request;
+  std::size_t store = 0;  ///< that was asked last
+};
+
+struct host_tier_stores {
+  std::vector<store_tier_actor> handles;
+  std::map<std::uint64_t, host_tier_load> loads;
+  std::uint64_t loads_seen = 0;
+  std::uint64_t putting = 0;            ///< the transfer under way
+  std::vector<caf::actor_addr> owing;   ///< stores that have not written it yet
+};
+
 struct host_tier_state {
   static inline const char* name = "host_tier";
   host_tier_setup setup;
@@ -26,8 +47,19 @@ struct host_tier_state {
   core::host_pool::client_id clients_seen = 0;
   std::map<caf::actor_addr, shard_sink_actor> shards;
   std::uint64_t events_announced = 0;
+  host_tier_stores stores;
 };
 
-host_tier_actor::behavior_type host_tier(host_tier_actor::stateful_pointer<host_tier_state> self, host_tier_setup setup);
+using host_tier_pointer = host_tier_inside::stateful_pointer<host_tier_state>;
+host_tier_inside::behavior_type host_tier(host_tier_pointer self, host_tier_setup setup);
+
+// the stores below (host_tier_stores.cpp)
+/// Answers the worker, at once or when the stores have been asked.
+void answer_lease(host_tier_pointer self, host_tier_load asked);
+void change_stores(host_tier_pointer self, std::vector<store_tier_actor> handles);
+void put_more(host_tier_pointer self);
+void take_put_done(host_tier_pointer self, const core::store_put_done& done);
+void take_found(host_tier_pointer self, const core::store_found& found);
+void take_got(host_tier_pointer self, const core::store_got& got);
 
 }  // namespace troupe::actors

@@ -1,7 +1,10 @@
 #include "engine/core/host_pool.hpp"
 
+#include <algorithm>
 #include <ranges>
 #include <span>
+
+#include "messages/base/limits.hpp"
 
 namespace troupe::core {
 
@@ -16,7 +19,7 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens}) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens}), is_below_(options.block_count, false) {}
 
 block_index host_pool::reserve(const tier_block& offered) {
   std::vector<block_index> slot;
@@ -44,6 +47,7 @@ slot_grant host_pool::reserve(client_id client, const slot_request& request) {
 block_index host_pool::store(block_index slot, const tier_block& block, const std::vector<owner_id>& owners) {
   if (slot != no_block && !owners.empty()) slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {});
   const block_index held = pool_.find(block.identity.hash);
+  if (slot != no_block && held == slot) is_below_[slot] = false;
   blocks_in_ += slot != no_block && held == slot;
   refused_ += slot != no_block && held == no_block;
   if (held != no_block)
@@ -67,6 +71,7 @@ lease_grant host_pool::lease(client_id client, const lease_request& request) {
   std::vector<block_index> table;
   const auto& chain = *request.chain;
   pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table);
+  note_use(table);
   lease_grant grant{request.id, request.from, {}, nullptr};
   if (table.size() <= request.from) {
     release(table);
@@ -86,6 +91,7 @@ void host_pool::end(client_id client, const lease_end& ended) {
 void host_pool::touch(const chain_touch& touched) {
   std::vector<block_index> table;
   pool_.acquire_prefix(touched.chain->blocks, touched.chain->root, touched.chain->tokens, touched.owner, table);
+  note_use(table);
   release(table);
 }
 
@@ -102,7 +108,70 @@ void host_pool::release(const std::vector<block_index>& table) {
     if (block != no_block) pool_.release(block);
 }
 
-host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_}; }
+/// A block that nobody has used since it was stored may never be: most answers are, most side calls are not.
+void host_pool::note_use(const std::vector<block_index>& table) {
+  if (!options_.has_stores) return;
+  for (const block_index block : table) {
+    if (is_below_[block]) continue;
+    is_below_[block] = true;
+    to_put_.push_back(pool_.describe(block).identity.hash);
+  }
+}
+
+std::optional<store_put> host_pool::next_put() {
+  if (!putting_.empty()) return std::nullopt;
+  store_put put{++transfers_, {}, {}, memory_};
+  while (!to_put_.empty() && putting_.size() < limits::offload_blocks_max) {
+    const block_index block = pool_.find(to_put_.front());
+    to_put_.pop_front();
+    if (block == no_block) continue;
+    const auto held = pool_.describe(block);
+    put.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
+    put.slots.push_back(address(block));
+    pool_.lease(block);
+    putting_.push_back(block);
+  }
+  if (putting_.empty()) return std::nullopt;
+  return put;
+}
+
+void host_pool::end_put() {
+  put_ += putting_.size();
+  release(putting_);
+  putting_.clear();
+}
+
+std::uint32_t host_pool::held(const tier_chain& chain) const { return pool_.peek_prefix(chain.blocks, chain.root, chain.tokens).matched; }
+
+store_get host_pool::begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count) {
+  loading begun{request, {}, 0};
+  const auto& chain = *request.chain;
+  pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, begun.table);
+  begun.first = static_cast<std::uint32_t>(begun.table.size());
+  count = std::min({count, pool_.available(), static_cast<std::uint32_t>(chain.blocks.size()) - begun.first});
+  pool_.acquire_private(count, begun.table);
+  store_get get{load, request.chain, begun.first, {}, memory_};
+  for (const block_index slot : std::span(begun.table).subspan(begun.first)) get.slots.push_back(address(slot));
+  loading_.insert_or_assign(load, std::move(begun));
+  return get;
+}
+
+void host_pool::end_load(std::uint64_t load, std::uint32_t arrived) {
+  auto found = loading_.extract(load);
+  if (!found) return;
+  auto& [request, table, first] = found.mapped();
+  const auto& chain = *request.chain;
+  const std::size_t width = options_.block_tokens;
+  for (std::size_t i = first; i < std::min<std::size_t>(table.size(), first + arrived); ++i) {
+    const block_hash parent = i == 0 ? chain.root : chain.blocks[i - 1].hash;
+    table[i] = pool_.publish(table[i], chain.blocks[i], parent, std::span(chain.tokens).subspan(i * width, width), request.owner, {});
+    is_below_[table[i]] = true;
+    ++loaded_;
+  }
+  release(table);
+}
+
+host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_, put_, loaded_}; }
 
 std::optional<std::string> host_pool::check_integrity() const {
   if (auto problem = pool_.check_integrity()) return problem;
@@ -112,6 +181,9 @@ std::optional<std::string> host_pool::check_integrity() const {
       if (slot != no_block) ++expected[slot];
   for (const auto& [of, table] : reading_)
     for (const block_index block : table) ++expected[block];
+  for (const auto& [load, each] : loading_)
+    for (const block_index block : each.table) ++expected[block];
+  for (const block_index block : putting_) ++expected[block];
   for (block_index block = 0; block < options_.block_count; ++block)
     if (pool_.leases(block) != expected[block]) return "block " + std::to_string(block) + " of the host has a lease too many or too few";
   return std::nullopt;

@@ -1,10 +1,14 @@
 // The blocks of one model in a node's host memory: a block_pool whose sequences are copies in and copies out. Several workers share it;
 // each is a client with a number of its own. What is held is a prefix tree, as on a device, so an offered block whose parent has left
 // is not taken.
+//
+// Above stores (disk, remote) it is also their only client: what is used again after it was stored is put down once, and what a sequence
+// lacks here is fetched into reserved slots.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +17,7 @@
 #include <vector>
 
 #include "engine/core/block_pool.hpp"
+#include "engine/core/lower_store.hpp"
 #include "engine/core/model/memory_region.hpp"
 #include "engine/core/tier.hpp"
 
@@ -22,12 +27,14 @@ struct host_pool_options {
   std::uint32_t block_count = 0;
   std::uint32_t block_tokens = 32;
   std::uint64_t block_bytes = 0;
+  bool has_stores = false;  ///< there is something to put blocks into
 };
 
 struct host_pool_counts {
   block_pool_counts blocks;
   std::uint64_t blocks_in = 0, blocks_out = 0;  ///< committed, granted for reading
   std::uint64_t refused = 0;                    ///< offered and neither held nor taken
+  std::uint64_t put = 0, loaded = 0;            ///< into stores, from stores
 };
 
 class host_pool {
@@ -47,6 +54,17 @@ class host_pool {
   /// Returns the blocks freed now.
   std::uint32_t release_owner(owner_id owner) { return pool_.release_owner(owner); }
 
+  // For the stores below.
+  /// How many leading blocks of the chain are here.
+  [[nodiscard]] std::uint32_t held(const tier_chain& chain) const;
+  /// Leases what is here of the chain and reserves slots for up to `count` blocks behind it, fewer when there is no room.
+  store_get begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count);
+  /// The first `arrived` of them are there.
+  void end_load(std::uint64_t load, std::uint32_t arrived);
+  /// What has been used again since it was stored; one batch is under way at a time.
+  std::optional<store_put> next_put();
+  void end_put();
+
   [[nodiscard]] std::vector<block_event> take_events() { return pool_.take_events(); }
   [[nodiscard]] std::vector<block_event> snapshot() const { return pool_.snapshot(); }
   [[nodiscard]] const host_pool_options& options() const noexcept { return options_; }
@@ -62,7 +80,14 @@ class host_pool {
     std::vector<block_index> slots;  ///< no_block: nothing is written
   };
 
+  struct loading {
+    lease_request request;
+    std::vector<block_index> table;  ///< [0, first) here, leased. [first, end) private, arriving.
+    std::uint32_t first = 0;
+  };
+
   host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory);
+  void note_use(const std::vector<block_index>& table);
   [[nodiscard]] std::byte* address(block_index block) const noexcept { return memory_->data() + block * options_.block_bytes; }
   block_index reserve(const tier_block& offered);
   block_index store(block_index slot, const tier_block& block, const std::vector<owner_id>& owners);
@@ -73,7 +98,12 @@ class host_pool {
   block_pool pool_;
   std::map<key, writing> writing_;
   std::map<key, std::vector<block_index>> reading_;
-  std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0;
+  std::map<std::uint64_t, loading> loading_;
+  std::vector<bool> is_below_;          ///< by block: it has been put into the stores, or came from one
+  std::deque<block_hash> to_put_;
+  std::vector<block_index> putting_;    ///< leased
+  std::uint64_t transfers_ = 0;
+  std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0;
 };
 
 }  // namespace troupe::core

@@ -1,0 +1,112 @@
+// What passes between the host tier and the stores below it. A load asks one store after the other: found -> got -> the next one, because
+// what the first lacks in the middle the second may have. A store that dies is answered for: it had nothing.
+#include <algorithm>
+#include <caf/all.hpp>
+#include <utility>
+
+#include "actors/host_tier.hpp"
+#include "messages/base/limits.hpp"
+
+namespace troupe::actors {
+namespace {
+
+store_client_actor as_client(host_tier_pointer self) { return caf::actor_cast<store_client_actor>(self); }
+
+void finish(host_tier_pointer self, std::uint64_t load) {
+  auto& state = self->state;
+  const auto asked = state.stores.loads.extract(load);
+  const auto& [client, answer_to, request, store] = asked.mapped();
+  // The worker may have ended meanwhile: nobody would end a lease of it.
+  const bool is_there = std::ranges::any_of(state.clients, [&](const auto& each) { return each.second == client; });
+  if (is_there) self->send(answer_to, state.pool->lease(client, request));
+}
+
+/// Asks the store that is next, or answers the worker.
+void ask_next(host_tier_pointer self, std::uint64_t load) {
+  auto& stores = self->state.stores;
+  auto& asked = stores.loads.at(load);
+  const auto& chain = asked.request.chain;
+  const auto held = self->state.pool->held(*chain);
+  if (asked.store >= stores.handles.size() || held >= chain->blocks.size()) return finish(self, load);
+  self->send(stores.handles[asked.store], core::store_find{load, chain, held}, as_client(self));
+}
+
+void skip_store(host_tier_pointer self, std::uint64_t load) {
+  ++self->state.stores.loads.at(load).store;
+  ask_next(self, load);
+}
+
+}  // namespace
+
+void answer_lease(host_tier_pointer self, host_tier_load asked) {
+  auto& state = self->state;
+  const bool is_whole = state.pool->held(*asked.request.chain) >= asked.request.chain->blocks.size();
+  if (is_whole || state.stores.handles.empty() || state.stores.loads.size() >= limits::store_loads_max) {
+    self->send(asked.answer_to, state.pool->lease(asked.client, asked.request));
+    return;
+  }
+  const auto load = ++state.stores.loads_seen;
+  state.stores.loads.emplace(load, std::move(asked));
+  ask_next(self, load);
+}
+
+void take_found(host_tier_pointer self, const core::store_found& found) {
+  auto& stores = self->state.stores;
+  const auto asked = stores.loads.find(found.load);
+  if (asked == stores.loads.end()) return;
+  if (found.blocks == 0) return skip_store(self, found.load);
+  auto get = self->state.pool->begin_load(found.load, asked->second.request, found.blocks);
+  if (get.slots.empty()) {
+    self->state.pool->end_load(found.load, 0);
+    return skip_store(self, found.load);
+  }
+  self->send(stores.handles[asked->second.store], std::move(get), as_client(self));
+}
+
+void take_got(host_tier_pointer self, const core::store_got& got) {
+  self->state.pool->end_load(got.load, got.blocks);
+  if (self->state.stores.loads.contains(got.load)) skip_store(self, got.load);
+}
+
+void put_more(host_tier_pointer self) {
+  auto& stores = self->state.stores;
+  if (!stores.owing.empty() || stores.handles.empty()) return;
+  const auto put = self->state.pool->next_put();
+  if (!put) return;
+  stores.putting = put->transfer;
+  for (const auto& store : stores.handles) {
+    stores.owing.push_back(store.address());
+    self->send(store, *put, as_client(self));
+  }
+}
+
+void take_put_done(host_tier_pointer self, const core::store_put_done& done) {
+  auto& stores = self->state.stores;
+  if (done.transfer != stores.putting) return;
+  std::erase(stores.owing, caf::actor_cast<caf::actor_addr>(self->current_sender()));
+  if (!stores.owing.empty()) return;
+  self->state.pool->end_put();
+  put_more(self);
+}
+
+/// Whoever is replaced has ended, and with it what it read and wrote: nothing is under way there. What others do goes on.
+void change_stores(host_tier_pointer self, std::vector<store_tier_actor> handles) {
+  auto& stores = self->state.stores;
+  const auto before = std::exchange(stores.handles, std::move(handles));
+  const auto is_gone = [&](const caf::actor_addr& owes) {
+    return std::ranges::none_of(stores.handles, [&](const auto& store) { return store.address() == owes; });
+  };
+  std::erase_if(stores.owing, is_gone);
+  if (stores.owing.empty()) self->state.pool->end_put();
+  const auto is_same = [&](std::size_t at) { return at < before.size() && at < stores.handles.size() && before[at] == stores.handles[at]; };
+  std::vector<std::uint64_t> lost;
+  for (const auto& [load, asked] : stores.loads)
+    if (!is_same(asked.store)) lost.push_back(load);
+  for (const auto load : lost) {
+    self->state.pool->end_load(load, 0);
+    finish(self, load);
+  }
+  put_more(self);
+}
+
+}  // namespace troupe::actors
