@@ -1,0 +1,64 @@
+#include "engine/store/name_lookup.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace troupe::store {
+
+struct name_lookup::question {
+  std::string host;
+  std::mutex mutex;
+  std::condition_variable answered;
+  bool is_answered = false;
+  std::optional<std::string> address;
+};
+
+namespace {
+
+bool is_numeric(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> ignored;
+  return ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
+}
+
+std::optional<std::string> resolve(const std::string& host) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return std::nullopt;
+  std::array<char, NI_MAXHOST> text{};
+  const int failed = ::getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
+  ::freeaddrinfo(found);
+  if (failed != 0) return std::nullopt;
+  return std::string(text.data());
+}
+
+}  // namespace
+
+std::optional<std::string> name_lookup::find(const std::string& host, std::chrono::steady_clock::time_point until) {
+  if (is_numeric(host)) return host;
+  if (!pending_ || pending_->host != host) {
+    pending_ = std::make_shared<question>();
+    pending_->host = host;
+    std::thread([asked = pending_] {
+      auto address = resolve(asked->host);
+      const std::lock_guard lock(asked->mutex);
+      asked->address = std::move(address);
+      asked->is_answered = true;
+      asked->answered.notify_all();
+    }).detach();
+  }
+  std::unique_lock lock(pending_->mutex);
+  if (!pending_->answered.wait_until(lock, until, [this] { return pending_->is_answered; })) return std::nullopt;
+  const auto address = pending_->address;
+  lock.unlock();
+  pending_.reset();  // a name may move: the next connection asks again
+  return address;
+}
+
+}  // namespace troupe::store
