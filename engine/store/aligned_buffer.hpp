@@ -35,10 +35,10 @@ class aligned_buffer {
   std::size_t size_ = 0;
 };
 
-/// Hands out buffers of at least the wanted size. Keeps up to `kept_max` that came back, the largest; all of them have one owner.
+/// Hands out buffers of at least the wanted size and keeps up to `kept_bytes_max` of those that came back.
 class buffer_pool {
  public:
-  explicit buffer_pool(std::size_t kept_max) : kept_max_(kept_max) {}
+  explicit buffer_pool(std::size_t kept_bytes_max) : kept_bytes_max_(kept_bytes_max) {}
 
   aligned_buffer take(std::size_t bytes) {
     ++lent_;
@@ -46,21 +46,23 @@ class buffer_pool {
     if (fits == kept_.end()) return aligned_buffer(bytes);
     auto buffer = std::move(*fits);
     kept_.erase(fits);
+    kept_bytes_ -= buffer.size();
     return buffer;
   }
   /// An empty buffer was never lent.
   void give_back(aligned_buffer buffer) {
     if (!buffer) return;
     --lent_;
+    if (kept_bytes_ + buffer.size() > kept_bytes_max_) return;
+    kept_bytes_ += buffer.size();
     const auto at = std::find_if(kept_.begin(), kept_.end(), [&](const aligned_buffer& kept) { return kept.size() >= buffer.size(); });
     kept_.insert(at, std::move(buffer));
-    if (kept_.size() > kept_max_) kept_.erase(kept_.begin());
   }
   [[nodiscard]] std::size_t lent() const { return lent_; }
 
  private:
   std::vector<aligned_buffer> kept_;  ///< ascending by size
-  std::size_t kept_max_, lent_ = 0;
+  std::size_t kept_bytes_max_, kept_bytes_ = 0, lent_ = 0;
 };
 
 }  // namespace troupe::store

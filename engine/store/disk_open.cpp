@@ -17,6 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Of buffers for I/O: sixteen blocks of 3.5 MiB and their fronts. Beyond, each operation allocates.
+constexpr std::size_t buffer_bytes_kept_max = 64 << 20;
+
 failure unusable(std::string what) { return {errc::invalid_request, std::move(what), {}}; }
 
 std::optional<failure> check(const disk_store_options& options) {
@@ -65,7 +68,7 @@ disk_store::state::state(const disk_store_options& wanted)
       codec(wanted.cipher),
       index(wanted.carry_priority),
       operations(wanted.operations_max + carries_max),
-      buffers(operations.size()),
+      buffers(buffer_bytes_kept_max),
       rate(wanted.write_bytes_per_s, wanted.write_bytes_per_s) {
   for (auto id = static_cast<std::uint32_t>(operations.size()); id > 0; --id) operations_free.push_back(id - 1);
 }
@@ -112,16 +115,24 @@ void disk_store::state::add_segment(std::uint64_t id, unix_ms now) {
     index.insert(entry);
   }
   // Other keys' records would not be in a footer, so such a segment stays as it is.
-  if (!content->was_sealed && content->other_key == 0) {
-    const int opened = ::open(segment_path(options.folder, id).c_str(), O_RDWR | O_CLOEXEC);
-    if (opened >= 0) {
-      segments[id].file = std::make_shared<descriptor>(opened);
-      return seal_if_written(id);
-    }
-    count_error();
-  }
+  const bool is_to_seal = !content->was_sealed && content->other_key == 0;
+  if (is_to_seal && seal_found(id)) return;
   segments[id].phase = segment::phase::sealed;
   remove_if_empty(id);
+}
+
+bool disk_store::state::seal_found(std::uint64_t id) {
+  auto& found = segments.at(id);
+  const int opened = ::open(segment_path(options.folder, id).c_str(), O_RDWR | O_CLOEXEC);
+  if (opened < 0) return count_error(), false;
+  auto file = std::make_shared<descriptor>(opened);
+  // Writes of the killed process may still be on their way to the disk: the cut waits for them, so that none overwrites the footer.
+  if (::ftruncate(opened, static_cast<off_t>(found.end)) != 0) return count_error(), false;
+  bytes_used = bytes_used - found.bytes + found.end;
+  found.bytes = found.end;
+  found.file = std::move(file);
+  seal_if_written(id);
+  return true;
 }
 
 std::optional<failure> disk_store::state::rebuild(unix_ms now) {

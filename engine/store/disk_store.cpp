@@ -28,7 +28,7 @@ bool is_same_block(const disk_entry& entry, const stored_block& block) {
 
 iovec as_iovec(std::span<std::byte> bytes) { return {bytes.data(), bytes.size()}; }
 
-core::block_event as_event(core::block_event::kind what, const disk_entry& entry) { return {what, entry.block, entry.parent}; }
+core::block_event stored_event(const disk_entry& entry) { return {core::block_event::kind::stored, entry.block, entry.parent}; }
 
 }  // namespace
 
@@ -62,6 +62,12 @@ store_result disk_store::state::put(unix_ms now, const stored_block& block, std:
     return room;
   }
   begun.file = reserve(entry);
+  begin_put(std::move(begun), block, payload);
+  return store_result::pending;
+}
+
+void disk_store::state::begin_put(operation&& begun, const stored_block& block, std::span<const std::byte> payload) {
+  const auto& entry = begun.entry;
   auto stored = block;
   stored.retention = entry.retention;
   const bool is_copied = codec.encrypts() || !is_page_aligned(payload);
@@ -78,7 +84,6 @@ store_result disk_store::state::put(unix_ms now, const stored_block& block, std:
   const auto written = is_copied ? begun.payload.bytes().first(whole_pages(payload.size())) : unchanged;
   ++in_flight;
   begin_operation(std::move(begun), io_operation::kind::write, written);
-  return store_result::pending;
 }
 
 store_result disk_store::state::get(unix_ms now, const stored_block& wanted, std::span<std::byte> destination, store_ticket ticket) {
@@ -161,7 +166,7 @@ void disk_store::state::begin_operation(operation&& begun, io_operation::kind wh
 void disk_store::state::remove(disk_index::slot slot, removal_cause cause) {
   const auto entry = index.remove(slot);
   ++counts.removed[static_cast<std::size_t>(cause)];
-  events.push_back({as_event(core::block_event::kind::removed, entry), entry.layout, cause});
+  events.push_back({{core::block_event::kind::removed, entry.block, {}}, entry.layout, cause});
 }
 
 void disk_store::state::discard(disk_index::slot slot, removal_cause cause) {
@@ -173,7 +178,7 @@ void disk_store::state::discard(disk_index::slot slot, removal_cause cause) {
 }
 
 void disk_store::state::announce_stored(const disk_entry& entry) {
-  events.push_back({as_event(core::block_event::kind::stored, entry), entry.layout, removal_cause::none});
+  events.push_back({stored_event(entry), entry.layout, removal_cause::none});
 }
 
 void disk_store::state::note_dead(std::uint64_t segment, std::span<const std::uint64_t> offsets) {
@@ -215,7 +220,7 @@ std::vector<disk_event> disk_store::snapshot() const {
   std::vector<disk_event> blocks;
   for (const auto slot : state_->index.all()) {
     const auto& entry = state_->index.at(slot);
-    blocks.push_back({as_event(core::block_event::kind::stored, entry), entry.layout, removal_cause::none});
+    blocks.push_back({stored_event(entry), entry.layout, removal_cause::none});
   }
   return blocks;
 }

@@ -76,6 +76,7 @@ class disk_store {
   /// boundaries (4096) of whole pages are not copied.
   [[nodiscard]] store_result put(unix_ms now, const stored_block& block, std::span<const std::byte> payload, store_ticket ticket);
   /// Returns pending (then `destination`, of exactly the payload's size, is the store's until the completion) or why there is nothing.
+  /// A block that is dropped meanwhile still arrives.
   [[nodiscard]] store_result get(unix_ms now, const stored_block& wanted, std::span<std::byte> destination, store_ticket ticket);
   [[nodiscard]] bool holds(const block_hash& hash, layout_id layout) const;
 

@@ -59,6 +59,7 @@ struct disk_store::state {
   // disk_store.cpp
   store_result put(unix_ms now, const stored_block& block, std::span<const std::byte> payload, store_ticket ticket);
   store_result get(unix_ms now, const stored_block& wanted, std::span<std::byte> destination, store_ticket ticket);
+  void begin_put(operation&& begun, const stored_block& block, std::span<const std::byte> payload);
   std::size_t drop(std::span<const block_hash> hashes);
   void advance(unix_ms now, std::chrono::milliseconds longest, std::vector<store_completion>* completions);
   /// Starts it: `payload` is the memory that the disk reads or writes besides the front.
@@ -99,6 +100,7 @@ struct disk_store::state {
   // disk_open.cpp
   std::optional<failure> rebuild(unix_ms now);
   void add_segment(std::uint64_t id, unix_ms now);
+  bool seal_found(std::uint64_t id);  ///< a segment that a killed process left without footer
   std::optional<std::string> check_integrity() const;
 
   disk_store_options options;

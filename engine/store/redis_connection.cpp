@@ -65,7 +65,12 @@ bool wait_for(int descriptor, short events, redis_connection::deadline until) {
   }
 }
 
-std::string length_line(char kind, std::size_t length) { return std::string(1, kind).append(std::to_string(length)).append("\r\n"); }
+void append_length(std::string& to, char kind, std::size_t length) { to.append(1, kind).append(std::to_string(length)).append("\r\n"); }
+
+void append_word(std::string& to, std::string_view word) {
+  append_length(to, '$', word.size());
+  to.append(word).append("\r\n");
+}
 
 struct free_context {
   void operator()(redisContext* context) const { redisFree(context); }
@@ -79,21 +84,26 @@ void redis_commands::add_piece(std::string text) {
 }
 
 void redis_commands::add(std::initializer_list<std::string_view> words) {
-  auto text = length_line('*', words.size());
-  for (const auto word : words) text.append(length_line('$', word.size())).append(word).append("\r\n");
+  std::string text;
+  append_length(text, '*', words.size());
+  for (const auto word : words) append_word(text, word);
   add_piece(std::move(text));
   ++count_;
 }
 
 void redis_commands::add_set(std::string_view key, std::vector<std::byte> front, std::span<const std::byte> payload, std::int64_t ttl_ms) {
-  auto begin = length_line('*', 5) + "$3\r\nSET\r\n" + length_line('$', key.size());
-  begin.append(key).append("\r\n").append(length_line('$', front.size() + payload.size()));
+  std::string begin, end("\r\n");
+  append_length(begin, '*', 5);
+  append_word(begin, "SET");
+  append_word(begin, key);
+  append_length(begin, '$', front.size() + payload.size());
+  append_word(end, "PX");
+  append_word(end, std::to_string(ttl_ms));
   add_piece(std::move(begin));
   auto& kept = fronts_.emplace_back(std::move(front));
   pieces_.push_back({kept.data(), kept.size()});
   pieces_.push_back({const_cast<std::byte*>(payload.data()), payload.size()});  // sent from, never written to
-  const auto ttl = std::to_string(ttl_ms);
-  add_piece("\r\n$2\r\nPX\r\n" + length_line('$', ttl.size()) + ttl + "\r\n");
+  add_piece(std::move(end));
   ++count_;
 }
 

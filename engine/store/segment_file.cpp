@@ -121,10 +121,15 @@ std::unordered_set<std::uint64_t> read_dead(const std::filesystem::path& folder,
   std::unordered_set<std::uint64_t> dead;
   const open_file file{::open(dead_path(folder, id).c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.descriptor < 0) return dead;
-  std::array<std::byte, dead_entry_bytes> entry;
-  for (std::uint64_t at = 0; read_at(file.descriptor, at, entry) == dead_entry_bytes; at += dead_entry_bytes) {
-    const auto offset = number_at(entry, 0);
-    if (number_at(entry, 8) == dead_check(id, offset)) dead.insert(offset);
+  std::vector<std::byte> chunk(dead_entry_bytes * 4096);
+  for (std::uint64_t at = 0;; at += chunk.size()) {
+    const auto count = read_at(file.descriptor, at, chunk);
+    for (std::int64_t i = 0; i + static_cast<std::int64_t>(dead_entry_bytes) <= count; i += dead_entry_bytes) {
+      const auto entry = std::span(chunk).subspan(static_cast<std::size_t>(i), dead_entry_bytes);
+      const auto offset = number_at(entry, 0);
+      if (number_at(entry, 8) == dead_check(id, offset)) dead.insert(offset);
+    }
+    if (count < static_cast<std::int64_t>(chunk.size())) break;
   }
   return dead;
 }

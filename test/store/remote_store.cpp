@@ -73,7 +73,9 @@ block_key key_of(std::uint64_t number) {
   return {block.block.hash, block.layout, block.scope};
 }
 
-std::string bulk(const std::string& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
+std::string bulk(const std::string& text) {
+  return std::string("$").append(std::to_string(text.size())).append("\r\n").append(text).append("\r\n");
+}
 
 /// What Redis would hold for a block.
 std::string value_of(std::uint64_t number, record_codec codec = record_codec()) {
