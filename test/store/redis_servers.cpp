@@ -1,6 +1,7 @@
 #include "test/store/redis_servers.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -54,6 +55,18 @@ bool has_redis() {
   if (std::system("command -v redis-server >/dev/null 2>&1") == 0) return true;
   MESSAGE("skipped: redis-server is not installed");
   return false;
+}
+
+int free_port() {
+  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(probe, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+  REQUIRE(::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  ::close(probe);
+  return ntohs(address.sin_port);
 }
 
 real_redis::real_redis(const std::vector<std::string>& arguments) : socket_((folder_.path / "redis").string()), arguments_(arguments) {

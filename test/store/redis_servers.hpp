@@ -15,6 +15,8 @@ namespace troupe::store::test {
 
 /// Whether redis-server is installed; says so if not.
 bool has_redis();
+/// A TCP port of this host that nobody has at the moment.
+int free_port();
 
 class real_redis {
  public:

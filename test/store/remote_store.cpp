@@ -133,6 +133,19 @@ TEST_CASE("blocks come back from Redis, to another process's store too") {
   CHECK(second.counts().missing == 3);
 }
 
+TEST_CASE("Redis is reached by host name and port") {
+  if (!has_redis()) return;
+  const auto port = std::to_string(free_port());
+  real_redis redis({"--port", port, "--bind", "127.0.0.1"});
+  remote_store_options options;
+  options.call_wait_ms = 5000;
+  options.address.host = "localhost";
+  options.address.port = static_cast<std::uint16_t>(std::stoi(port));
+  remote_store store(options);
+  CHECK(put_samples(store, 0, 20) == all(20, store_result::stored));
+  CHECK(get_samples(store, 0, 20) == all(20, store_result::loaded));
+}
+
 TEST_CASE("large blocks go through in windows") {
   if (!has_redis()) return;
   real_redis redis;
