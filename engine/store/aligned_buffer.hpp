@@ -35,14 +35,16 @@ class aligned_buffer {
   std::size_t size_ = 0;
 };
 
-/// Hands out buffers of at least the wanted size and keeps up to `kept_bytes_max` of those that came back.
+/// Hands out buffers of at least the wanted size (and not many times that) and keeps up to `kept_bytes_max` of those that came back.
 class buffer_pool {
  public:
   explicit buffer_pool(std::size_t kept_bytes_max) : kept_bytes_max_(kept_bytes_max) {}
 
   aligned_buffer take(std::size_t bytes) {
     ++lent_;
-    const auto fits = std::find_if(kept_.begin(), kept_.end(), [&](const aligned_buffer& kept) { return kept.size() >= bytes; });
+    const auto fits = std::find_if(kept_.begin(), kept_.end(), [&](const aligned_buffer& kept) {
+      return kept.size() >= bytes && kept.size() / 4 < whole_pages(bytes);
+    });
     if (fits == kept_.end()) return aligned_buffer(bytes);
     auto buffer = std::move(*fits);
     kept_.erase(fits);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "engine/store/disk_store_state.hpp"
@@ -100,6 +101,7 @@ store_result disk_store::state::get(unix_ms now, const stored_block& wanted, std
   operation begun{operation::kind::get, ticket, entry};
   begun.file = descriptor_of(entry.segment);
   if (!begun.file) {
+    if (errno == ENOENT) remove_segment(entry.segment, removal_cause::corrupt);  // somebody took the file away
     count_error();
     return ++counts.failed, store_result::failed;
   }
@@ -195,6 +197,13 @@ store_result disk_store::get(unix_ms now, const stored_block& wanted, std::span<
   return state_->get(now, wanted, destination, ticket);
 }
 bool disk_store::holds(const block_hash& hash, layout_id layout) const { return state_->index.find(hash, layout) != disk_index::none; }
+bool disk_store::retain(unix_ms now, const block_hash& hash, layout_id layout, stored_retention retention) {
+  const auto slot = state_->index.find(hash, layout);
+  if (slot == disk_index::none) return false;
+  retention.expires = clipped_expiry(state_->options, now, retention.expires);
+  state_->index.refresh(slot, retention);
+  return true;
+}
 std::size_t disk_store::drop(std::span<const block_hash> hashes) { return state_->drop(hashes); }
 void disk_store::poll(unix_ms now, std::vector<store_completion>& completions) {
   state_->advance(now, std::chrono::milliseconds(0), &completions);

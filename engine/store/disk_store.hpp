@@ -79,6 +79,9 @@ class disk_store {
   /// A block that is dropped meanwhile still arrives.
   [[nodiscard]] store_result get(unix_ms now, const stored_block& wanted, std::span<std::byte> destination, store_ticket ticket);
   [[nodiscard]] bool holds(const block_hash& hash, layout_id layout) const;
+  /// Raises priority and expiry to those given and takes over the role, as a put of a present block does. A restart may forget it: what
+  /// is written of a block is written with it. False: not there.
+  bool retain(unix_ms now, const block_hash& hash, layout_id layout, stored_retention retention);
 
   /// Removes the blocks under every layout, those being written included. Returns how many there were. Also durable: they do not return
   /// after a restart, unless the note could not be written (counted as an io_error).

@@ -16,7 +16,7 @@ struct name_lookup::question {
   std::mutex mutex;
   std::condition_variable answered;
   bool is_answered = false;
-  std::optional<std::string> address;
+  std::vector<std::string> addresses;
 };
 
 namespace {
@@ -26,39 +26,41 @@ bool is_numeric(const std::string& host) {
   return ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
 }
 
-std::optional<std::string> resolve(const std::string& host) {
+std::vector<std::string> resolve(const std::string& host) {
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return std::nullopt;
+  std::vector<std::string> addresses;
+  if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return addresses;
   std::array<char, NI_MAXHOST> text{};
-  const int failed = ::getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
+  for (const auto* each = found; each != nullptr; each = each->ai_next)
+    if (::getnameinfo(each->ai_addr, each->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0)
+      addresses.emplace_back(text.data());
   ::freeaddrinfo(found);
-  if (failed != 0) return std::nullopt;
-  return std::string(text.data());
+  return addresses;
 }
 
 }  // namespace
 
-std::optional<std::string> name_lookup::find(const std::string& host, std::chrono::steady_clock::time_point until) {
-  if (is_numeric(host)) return host;
+std::vector<std::string> name_lookup::find(const std::string& host, std::chrono::steady_clock::time_point until) {
+  if (is_numeric(host)) return {host};
   if (!pending_ || pending_->host != host) {
     pending_ = std::make_shared<question>();
     pending_->host = host;
     std::thread([asked = pending_] {
-      auto address = resolve(asked->host);
+      auto addresses = resolve(asked->host);
       const std::lock_guard lock(asked->mutex);
-      asked->address = std::move(address);
+      asked->addresses = std::move(addresses);
       asked->is_answered = true;
       asked->answered.notify_all();
     }).detach();
   }
   std::unique_lock lock(pending_->mutex);
-  if (!pending_->answered.wait_until(lock, until, [this] { return pending_->is_answered; })) return std::nullopt;
-  const auto address = pending_->address;
+  if (!pending_->answered.wait_until(lock, until, [this] { return pending_->is_answered; })) return {};
+  auto addresses = pending_->addresses;
   lock.unlock();
   pending_.reset();  // a name may move: the next connection asks again
-  return address;
+  return addresses;
 }
 
 }  // namespace troupe::store

@@ -115,6 +115,21 @@ struct redis_connection::state {
   [[nodiscard]] int descriptor() const { return context->fd; }
   [[nodiscard]] std::size_t unparsed() const { return context->reader->len - context->reader->pos; }
 
+  /// Waits for a connection that has begun.
+  fault reach(redisContext* begun, redis_connection::deadline until) {
+    context.reset(begun);
+    if (!context || context->err != 0) return fault::gone;
+    context->reader->fn = &reply_functions;
+    context->reader->maxbuf = 0;  // keep the buffer: replies are as large as blocks
+    if (!wait_for(descriptor(), POLLOUT, until)) return fault::late;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(descriptor(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return fault::gone;
+    const int no_delay = 1;
+    ::setsockopt(descriptor(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);  // a Unix socket has no such option
+    return fault::none;
+  }
+
   /// Sends what the socket takes of `pieces` from (index, offset) on.
   fault send_some(const std::vector<iovec>& pieces, std::size_t& index, std::size_t& offset) {
     while (index < pieces.size()) {
@@ -172,23 +187,20 @@ bool redis_connection::is_usable() {
 
 fault redis_connection::connect(const redis_address& address, deadline until) {
   close();
+  auto failed = fault::gone;
   if (!address.unix_path.empty()) {
-    state_->context.reset(redisConnectUnixNonBlock(address.unix_path.c_str()));
+    failed = state_->reach(redisConnectUnixNonBlock(address.unix_path.c_str()), until);
   } else {
-    const auto numeric = state_->lookup.find(address.host, until);
-    if (!numeric) return std::chrono::steady_clock::now() >= until ? fault::late : fault::gone;
-    state_->context.reset(redisConnectNonBlock(numeric->c_str(), address.port));
+    for (const auto& numeric : state_->lookup.find(address.host, until)) {
+      failed = state_->reach(redisConnectNonBlock(numeric.c_str(), address.port), until);
+      if (failed == fault::none || failed == fault::late) break;
+    }
+    if (failed == fault::gone && std::chrono::steady_clock::now() >= until) failed = fault::late;
   }
-  if (!state_->context || state_->context->err != 0) return close_for(fault::gone);
-  state_->context->reader->fn = &reply_functions;
-  state_->context->reader->maxbuf = 0;  // keep the buffer: replies are as large as blocks
-  const int descriptor = state_->descriptor();
-  if (!wait_for(descriptor, POLLOUT, until)) return close_for(fault::late);
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return close_for(fault::gone);
-  const int no_delay = 1;
-  if (address.unix_path.empty()) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
+  return failed == fault::none ? greet(address, until) : close_for(failed);
+}
+
+fault redis_connection::greet(const redis_address& address, deadline until) {
   if (address.password.empty()) return fault::none;
   redis_commands greeting;
   if (address.user.empty())

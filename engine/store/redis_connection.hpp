@@ -70,6 +70,7 @@ class redis_connection {
 
  private:
   struct state;
+  fault greet(const redis_address& address, deadline until);
   fault close_for(fault why);
   std::unique_ptr<state> state_;
 };

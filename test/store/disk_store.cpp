@@ -91,6 +91,10 @@ TEST_CASE("a load brings the retention back, and a repeated put raises it") {
   std::vector<std::byte> destination(block_bytes);
   REQUIRE(store->get(0, sample_block(1), destination, {1}) == store_result::pending);
   CHECK(settle(*store).at(1).retention == stored_retention{4, 40, 9000});
+  CHECK(store->retain(0, block.block.hash, block.layout, {5, 60, 0}));
+  CHECK_FALSE(store->retain(0, block.block.hash, {12}, {5, 60, 0}));
+  REQUIRE(store->get(0, sample_block(1), destination, {1}) == store_result::pending);
+  CHECK(settle(*store).at(1).retention == stored_retention{5, 60, 0});
   CHECK(store->counts().present == 1);
   check_sound(*store);
 }
@@ -313,6 +317,20 @@ TEST_CASE("what no segment can hold is refused") {
   block.tokens.resize(4097);
   CHECK(put_now(*store, block, sample_payload(1, 10)) == store_result::too_large);
   CHECK(put_sample(*store, 1, 200 << 10) == store_result::stored);
+}
+
+TEST_CASE("a segment file that somebody took away costs its blocks and nothing else") {
+  scratch_folder folder;
+  const auto options = small_options(folder.path);
+  { CHECK(put_sample(*open_good(options), 1, block_bytes) == store_result::stored); }
+  const auto store = open_good(options);
+  REQUIRE(put_sample(*store, 2, block_bytes) == store_result::stored);
+  fs::remove(folder.path / "0000000000000001.blocks");
+  CHECK(get_sample(*store, 1, block_bytes) == store_result::failed);
+  CHECK(get_sample(*store, 1, block_bytes) == store_result::missing);
+  CHECK(get_sample(*store, 2, block_bytes) == store_result::loaded);
+  CHECK(store->counts().removed[static_cast<std::size_t>(removal_cause::corrupt)] == 1);
+  check_sound(*store);
 }
 
 TEST_CASE("options that cannot work and a folder in use are refused") {
