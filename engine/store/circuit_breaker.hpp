@@ -23,7 +23,8 @@ class circuit_breaker {
 
   /// Whether to try now. Calls come one after another, so there is one probe at a time; one whose end nobody told is repeated.
   [[nodiscard]] bool admits(std::int64_t now_ms) {
-    if (phase_ == phase::open && now_ms >= probe_at_) phase_ = phase::half_open;
+    const auto wait_ms = probe_at_ - now_ms;
+    if (phase_ == phase::open && (wait_ms <= 0 || wait_ms > backoff_ms_)) phase_ = phase::half_open;  // longer: the clock was set back
     return phase_ != phase::open;
   }
   void succeeded() {

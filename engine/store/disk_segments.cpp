@@ -32,7 +32,8 @@ store_result disk_store::state::make_room(unix_ms now, std::uint64_t record_byte
   if (page_bytes + record_bytes + segment_footer_bytes_max(1) > options.segment_bytes) return store_result::too_large;
   if (fits_open(record_bytes)) return store_result::pending;
   if (open_segment != 0) close_segment(open_segment);
-  if (now < no_segment_before) return store_result::failed;
+  const auto wait_ms = no_segment_before - now;
+  if (wait_ms > 0 && wait_ms <= retry_after_ms) return store_result::failed;  // longer: the clock was set back
   while (bytes_used + options.segment_bytes > options.budget_bytes || segments.size() >= limits::disk_segments_max) {
     const auto gone = victim != 0 ? victim : choose_victim();
     if (gone == 0) return store_result::busy;  // all others are still being written
