@@ -96,8 +96,8 @@ store_result disk_store::state::finish_get(const operation& ended, std::int64_t 
     outcome = codec.open(front, place_in(entry.segment, entry.offset), payload, ended.wanted, ended.destination, retention);
   }
   if (outcome == store_result::loaded) return ++counts.loaded, outcome;
-  if (outcome == store_result::mismatched) return ++counts.mismatched, outcome;
-  ++counts.corrupt;
+  // The index agreed with what was wanted, so a mismatch is a record that is not what the index says: it goes too.
+  ++(outcome == store_result::mismatched ? counts.mismatched : counts.corrupt);
   if (slot != disk_index::none) discard(slot, removal_cause::corrupt);
   return outcome;
 }

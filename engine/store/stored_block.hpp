@@ -53,7 +53,7 @@ enum class store_result : std::uint8_t {
   loaded,   ///< get: the destination holds the payload. After anything else its content is undefined
   missing,
   mismatched,    ///< get: that hash is stored under another layout, scope, parent, size or key, or with other tokens
-  corrupt,       ///< get: the stored bytes are damaged; the block was removed
+  corrupt,       ///< get: the stored bytes are damaged; they were removed
   expired,       ///< put: its expiry has passed
   dropped,       ///< put: the block was dropped while it was written
   busy,          ///< a bound of what may be in flight is reached

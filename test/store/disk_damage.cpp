@@ -141,6 +141,45 @@ TEST_CASE("segments that claim each other's place, and files that are none, misl
   CHECK_FALSE(fs::exists(options.folder / "0000000000000005.dead"));
 }
 
+TEST_CASE("a footer that lies with a right checksum leads to no wrong block") {
+  scratch_folder folder;
+  const auto options = plain_options(folder.path);
+  const auto file = make_segment(options);
+  const auto whole = content_of(file);
+  auto content = read_segment(options.folder, 1, 0);
+  REQUIRE(content);
+  const auto& truth = content->entries;
+  REQUIRE(truth.size() == block_count);
+  const auto with_footer = [&](const std::vector<disk_entry>& entries) {
+    const auto footer = make_segment_footer(1, content->end, entries, 0);
+    return whole.substr(0, content->end) + std::string(reinterpret_cast<const char*>(footer.bytes().data()), footer.size());
+  };
+  CHECK(with_footer(truth) == whole);
+  auto lie = truth;
+  std::swap(lie[2].offset, lie[3].offset);
+  CHECK(count_loaded(options, file, with_footer(lie)) == block_count - 2);
+  lie = truth;
+  lie[5].offset = content->end + page_bytes;  // impossible: the records are read instead
+  CHECK(count_loaded(options, file, with_footer(lie)) == block_count);
+  lie = truth;
+  lie[5].offset += page_bytes;
+  lie[6].payload_bytes -= 1;
+  lie[7].front_bytes += 8;
+  lie[8].check ^= 1;
+  lie[9].scope.value ^= 1;
+  for (const auto& each : fs::directory_iterator(options.folder)) fs::remove(each.path());
+  write_content(file, with_footer(lie));
+  const auto store = open_good(options);
+  std::uint64_t loaded = 0;
+  for (std::uint64_t number = 0; number < block_count; ++number) loaded += get_sample(*store, number, block_bytes) == store_result::loaded;
+  CHECK(loaded == block_count - 5);
+  for (std::uint64_t number = 0; number < block_count; ++number) {
+    const auto result = put_sample(*store, number, block_bytes);
+    CHECK((result == store_result::stored || result == store_result::present));
+    CHECK(get_sample(*store, number, block_bytes) == store_result::loaded);
+  }
+}
+
 TEST_CASE("a segment of another format version is removed") {
   scratch_folder folder;
   const auto options = plain_options(folder.path);
