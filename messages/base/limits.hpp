@@ -99,4 +99,12 @@ inline constexpr std::size_t model_shards_max = 4'096;          ///< weight file
 inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
 inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
 
+// disk and remote store
+inline constexpr std::size_t stored_payload_bytes_max = 64 << 20;    ///< of one block; too_large
+inline constexpr std::size_t stored_tokens_max = 4'096;         ///< of one block; too_large
+inline constexpr std::size_t disk_operations_max = 1'024;       ///< puts and gets in flight that may be configured; then busy
+inline constexpr std::size_t disk_segments_max = 4'096;         ///< budget / segment size; invalid_request
+inline constexpr std::size_t disk_files_open_max = 64;          ///< segments; the one unused for longest is closed
+inline constexpr std::size_t remote_batch_max = 1'024;          ///< blocks of one call; the rest is busy
+
 }  // namespace troupe::limits

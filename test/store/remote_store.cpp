@@ -1,0 +1,439 @@
+// The remote store against a real Redis that is stopped, frozen and full, and against servers that lie.
+#include "engine/store/remote_store.hpp"
+
+#include <chrono>
+#include <random>
+
+#include "engine/store/block_record.hpp"
+#include "messages/base/limits.hpp"
+#include "test/store/redis_servers.hpp"
+
+using namespace troupe;
+using namespace troupe::store;
+using namespace troupe::store::test;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t block_bytes = 20'000;
+
+remote_store_options options_for(const std::string& socket) {
+  remote_store_options options;
+  options.address.unix_path = socket;
+  options.call_wait_ms = 5000;  // a loaded machine is no fault; tests of deadlines set their own
+  return options;
+}
+
+/// The seconds that `call` took.
+double seconds_of(const std::function<void()>& call) {
+  const auto begin = steady_clock::now();
+  call();
+  return std::chrono::duration<double>(steady_clock::now() - begin).count();
+}
+
+std::vector<store_result> put_samples(remote_store& store, std::uint64_t from, std::uint64_t count, unix_ms now = 0,
+                                      std::size_t bytes = block_bytes) {
+  std::vector<stored_block> blocks;
+  std::vector<std::vector<std::byte>> payloads;
+  for (auto number = from; number < from + count; ++number) {
+    blocks.push_back(sample_block(number));
+    payloads.push_back(sample_payload(number, bytes));
+  }
+  std::vector<remote_put> puts;
+  for (std::size_t i = 0; i < blocks.size(); ++i) puts.push_back({&blocks[i], payloads[i]});
+  return store.put(now, puts);
+}
+
+/// Loads and compares; the results.
+std::vector<store_result> get_samples(remote_store& store, std::uint64_t from, std::uint64_t count, unix_ms now = 0,
+                                      std::size_t bytes = block_bytes) {
+  std::vector<stored_block> wanted;
+  std::vector<std::vector<std::byte>> memory(count, std::vector<std::byte>(bytes));
+  for (auto number = from; number < from + count; ++number) wanted.push_back(sample_block(number));
+  std::vector<remote_get> gets;
+  for (std::size_t i = 0; i < wanted.size(); ++i) gets.push_back({&wanted[i], memory[i]});
+  std::vector<store_result> results;
+  for (const auto& loaded : store.get(now, gets)) {
+    const auto i = results.size();
+    if (loaded.result == store_result::loaded) {
+      CHECK(memory[i] == sample_payload(from + i, bytes));
+      CHECK(loaded.retention == wanted[i].retention);
+    }
+    results.push_back(loaded.result);
+  }
+  return results;
+}
+
+store_result get_sample(remote_store& store, std::uint64_t number, unix_ms now = 0) { return get_samples(store, number, 1, now)[0]; }
+
+std::vector<store_result> all(std::size_t count, store_result result) { return std::vector<store_result>(count, result); }
+
+block_key key_of(std::uint64_t number) {
+  const auto block = sample_block(number);
+  return {block.block.hash, block.layout, block.scope};
+}
+
+std::string bulk(const std::string& text) {
+  return std::string("$").append(std::to_string(text.size())).append("\r\n").append(text).append("\r\n");
+}
+
+/// What Redis would hold for a block.
+std::string value_of(std::uint64_t number, record_codec codec = record_codec()) {
+  const auto payload = sample_payload(number, block_bytes);
+  const auto front = codec.seal(sample_block(number), payload, {}, nowhere);
+  std::string value(reinterpret_cast<const char*>(front.data()), front.size());
+  return value.append(reinterpret_cast<const char*>(payload.data()), payload.size());
+}
+
+}  // namespace
+
+TEST_CASE("the circuit breaker opens after failures in a row, probes after a doubling backoff, and closes on success") {
+  using phase = circuit_breaker::phase;
+  circuit_breaker breaker({2, 100, 350});
+  CHECK(breaker.admits(0));
+  breaker.failed(0);
+  breaker.succeeded();
+  breaker.failed(0);
+  CHECK(breaker.state() == phase::closed);
+  breaker.failed(10);
+  CHECK(breaker.state() == phase::open);
+  CHECK_FALSE(breaker.admits(109));
+  CHECK(breaker.admits(110));
+  CHECK(breaker.state() == phase::half_open);
+  std::int64_t now = 110;
+  for (const std::int64_t backoff : {200, 350, 350}) {
+    breaker.failed(now);
+    CHECK_FALSE(breaker.admits(now + backoff - 1));
+    now += backoff;
+    CHECK(breaker.admits(now));
+  }
+  breaker.succeeded();
+  CHECK(breaker.state() == phase::closed);
+  breaker.failed(now);
+  breaker.failed(now);
+  CHECK_FALSE(breaker.admits(now));
+  CHECK(breaker.admits(now - 1));  // the clock was set back
+  CHECK(breaker.openings() == 5);
+}
+
+TEST_CASE("blocks come back from Redis, to another process's store too") {
+  if (!has_redis()) return;
+  real_redis redis;
+  remote_store first(options_for(redis.socket())), second(options_for(redis.socket()));
+  CHECK(put_samples(first, 0, 100) == all(100, store_result::stored));
+  auto wanted = all(100, store_result::loaded);
+  wanted.resize(103, store_result::missing);
+  CHECK(get_samples(second, 0, 103) == wanted);
+  CHECK(second.exists(0, {{key_of(5), key_of(200), key_of(99)}}) == std::vector<bool>{true, false, true});
+  CHECK(second.drop(0, {{key_of(5), key_of(200)}}) == 1);
+  CHECK(get_sample(first, 5) == store_result::missing);
+  CHECK(redis.run("DBSIZE") == "99");
+  CHECK(first.counts().stored == 100);
+  CHECK(first.counts().connections == 1);
+  CHECK(second.counts().loaded == 100);
+  CHECK(second.counts().missing == 3);
+}
+
+TEST_CASE("Redis is reached by host name and port") {
+  if (!has_redis()) return;
+  const auto port = std::to_string(free_port());
+  real_redis redis({"--port", port, "--bind", "127.0.0.1"});
+  remote_store_options options;
+  options.call_wait_ms = 5000;
+  options.address.host = "localhost";
+  options.address.port = static_cast<std::uint16_t>(std::stoi(port));
+  remote_store store(options);
+  CHECK(put_samples(store, 0, 20) == all(20, store_result::stored));
+  CHECK(get_samples(store, 0, 20) == all(20, store_result::loaded));
+}
+
+TEST_CASE("large blocks go through in windows") {
+  if (!has_redis()) return;
+  real_redis redis;
+  auto options = options_for(redis.socket());
+  options.window_bytes = 8 << 20;
+  options.call_wait_ms = 20'000;
+  remote_store store(options);
+  CHECK(put_samples(store, 0, 8, 0, 3'500'000) == all(8, store_result::stored));
+  CHECK(get_samples(store, 0, 8, 0, 3'500'000) == all(8, store_result::loaded));
+}
+
+TEST_CASE("another layout or scope is another key, other tokens or parents a mismatch") {
+  if (!has_redis()) return;
+  real_redis redis;
+  remote_store store(options_for(redis.socket()));
+  REQUIRE(put_samples(store, 1, 1) == all(1, store_result::stored));
+  const auto get = [&store](const stored_block& wanted, std::size_t bytes = block_bytes) {
+    std::vector<std::byte> memory(bytes);
+    const remote_get request{&wanted, memory};
+    return store.get(0, {&request, 1})[0].result;
+  };
+  const auto block = sample_block(1);
+  auto other = block;
+  other.layout.value = 12;
+  CHECK(get(other) == store_result::missing);
+  other = block;
+  other.scope = scope_of(8);
+  CHECK(get(other) == store_result::missing);
+  other = block;
+  other.parent.low ^= 1;
+  CHECK(get(other) == store_result::mismatched);
+  other = block;
+  other.tokens[3] ^= 1;
+  CHECK(get(other) == store_result::mismatched);
+  CHECK(get(block, block_bytes + 1) == store_result::mismatched);
+  CHECK(get(block) == store_result::loaded);
+  CHECK(store.counts().mismatched == 3);
+}
+
+TEST_CASE("a block lives in Redis until its expiry or the store's ttl") {
+  if (!has_redis()) return;
+  real_redis redis;
+  auto options = options_for(redis.socket());
+  options.ttl_ms = 1'000'000;
+  remote_store store(options);
+  const auto put = [&store](std::uint64_t number, unix_ms expires) {
+    auto block = sample_block(number);
+    block.retention.expires = expires;
+    const auto payload = sample_payload(number, block_bytes);
+    const remote_put request{&block, payload};
+    return store.put(5000, {&request, 1})[0];
+  };
+  CHECK(put(1, 0) == store_result::stored);
+  CHECK(put(2, 505'000) == store_result::stored);
+  CHECK(put(3, 5000) == store_result::expired);
+  const auto ttl_of = [&](std::uint64_t number) { return std::atoll(redis.run("PTTL " + store.key_of(key_of(number))).c_str()); };
+  CHECK(ttl_of(1) > 900'000);
+  CHECK(ttl_of(1) <= 1'000'000);
+  CHECK(ttl_of(2) > 400'000);
+  CHECK(ttl_of(2) <= 500'000);
+  std::vector<std::byte> memory(block_bytes);
+  const auto wanted = sample_block(2);
+  const remote_get request{&wanted, memory};
+  CHECK(store.get(504'999, {&request, 1})[0].result == store_result::loaded);
+  CHECK(store.get(505'000, {&request, 1})[0].result == store_result::missing);  // whatever Redis' clock says
+}
+
+TEST_CASE("encrypted blocks open under their key alone, and plain ones are not believed") {
+  if (!has_redis()) return;
+  real_redis redis;
+  auto options = options_for(redis.socket());
+  remote_store plain(options);
+  block_cipher::key key{};
+  options.cipher = std::make_shared<block_cipher>(key);
+  remote_store sealed(options);
+  key[0] = 1;
+  options.cipher = std::make_shared<block_cipher>(key);
+  remote_store other(options);
+  CHECK(put_samples(sealed, 0, 3) == all(3, store_result::stored));
+  CHECK(get_samples(sealed, 0, 3) == all(3, store_result::loaded));
+  CHECK(get_samples(plain, 0, 3) == all(3, store_result::mismatched));
+  CHECK(get_samples(other, 0, 3) == all(3, store_result::mismatched));
+  CHECK(put_samples(plain, 7, 1) == all(1, store_result::stored));
+  CHECK(get_sample(sealed, 7) == store_result::mismatched);
+}
+
+TEST_CASE("a password is given, and a wrong one is a store that is gone") {
+  if (!has_redis()) return;
+  real_redis redis({"--requirepass", "secret"});
+  auto options = options_for(redis.socket());
+  remote_store stranger(options);
+  CHECK(get_samples(stranger, 0, 2) == all(2, store_result::failed));
+  CHECK(stranger.counts().error_replies == 2);
+  options.address.password = "secret";
+  remote_store guest(options);
+  CHECK(put_samples(guest, 0, 2) == all(2, store_result::stored));
+  options.address.user = "nobody";
+  remote_store nobody(options);
+  CHECK(get_samples(nobody, 0, 2) == all(2, store_result::unavailable));
+  CHECK(nobody.counts().faults_gone == 1);
+}
+
+TEST_CASE("a Redis that stops costs hits, is asked less and less, and is found again") {
+  if (!has_redis()) return;
+  real_redis redis;
+  remote_store store(options_for(redis.socket()));
+  REQUIRE(put_samples(store, 0, 3) == all(3, store_result::stored));
+  redis.stop();
+  for (int i = 0; i < 3; ++i) CHECK(get_sample(store, 0, 1000) == store_result::unavailable);
+  CHECK(store.breaker() == circuit_breaker::phase::open);
+  CHECK(store.counts().faults_gone == 3);
+  for (int i = 0; i < 20; ++i) CHECK(get_sample(store, 0, 1499) == store_result::unavailable);
+  CHECK(put_samples(store, 9, 1, 1499) == all(1, store_result::unavailable));
+  CHECK(store.exists(1499, {{key_of(0)}}) == std::vector<bool>{false});
+  CHECK(store.counts().faults_gone == 3);
+  CHECK(get_sample(store, 0, 1500) == store_result::unavailable);  // the probe
+  CHECK(store.counts().faults_gone == 4);
+  redis.start();
+  CHECK(get_sample(store, 0, 2499) == store_result::unavailable);
+  CHECK(get_sample(store, 0, 2500) == store_result::missing);  // it came back empty
+  CHECK(put_samples(store, 0, 3, 2500) == all(3, store_result::stored));
+  CHECK(get_samples(store, 0, 3, 2500) == all(3, store_result::loaded));
+  CHECK(store.breaker() == circuit_breaker::phase::closed);
+}
+
+TEST_CASE("a connection that Redis closed meanwhile is made anew, without a failure") {
+  if (!has_redis()) return;
+  real_redis redis;
+  remote_store store(options_for(redis.socket()));
+  REQUIRE(put_samples(store, 0, 1) == all(1, store_result::stored));
+  redis.run("CLIENT KILL TYPE normal");
+  CHECK(get_sample(store, 0) == store_result::loaded);
+  CHECK(store.counts().connections == 2);
+  CHECK(store.counts().faults_gone == 0);
+}
+
+TEST_CASE("a frozen Redis holds a call no longer than its deadline") {
+  if (!has_redis()) return;
+  real_redis redis;
+  auto options = options_for(redis.socket());
+  options.call_wait_ms = 100;
+  remote_store store(options);
+  REQUIRE(put_samples(store, 0, 3) == all(3, store_result::stored));
+  redis.freeze();
+  CHECK(seconds_of([&] { CHECK(get_samples(store, 0, 3) == all(3, store_result::failed)); }) < 2);
+  CHECK(seconds_of([&] { CHECK(put_samples(store, 5, 3) == all(3, store_result::failed)); }) < 2);
+  CHECK(seconds_of([&] { CHECK(store.drop(0, {{key_of(1)}}) == 0); }) < 2);
+  CHECK(store.counts().faults_late == 3);
+  CHECK(store.breaker() == circuit_breaker::phase::open);
+  CHECK(seconds_of([&] { CHECK(get_sample(store, 0) == store_result::unavailable); }) < 0.1);
+  redis.thaw();
+  remote_store_options patient = options_for(redis.socket());
+  remote_store after(patient);
+  CHECK(get_sample(after, 0) == store_result::loaded);
+}
+
+TEST_CASE("a full Redis refuses puts and still answers gets") {
+  if (!has_redis()) return;
+  real_redis redis({"--maxmemory", "4mb", "--maxmemory-policy", "noeviction"});
+  remote_store store(options_for(redis.socket()));
+  const auto results = put_samples(store, 0, 300);
+  CHECK(results.front() == store_result::stored);
+  CHECK(results.back() == store_result::failed);
+  CHECK(store.counts().error_replies == store.counts().failed);
+  CHECK(get_sample(store, 0) == store_result::loaded);
+  CHECK(store.breaker() == circuit_breaker::phase::closed);
+}
+
+TEST_CASE("a damaged value in Redis is a miss, is counted and removed") {
+  if (!has_redis()) return;
+  real_redis redis;
+  remote_store store(options_for(redis.socket()));
+  REQUIRE(put_samples(store, 0, 4) == all(4, store_result::stored));
+  redis.run("SETRANGE " + store.key_of(key_of(0)) + " 9000 xyz");
+  redis.run("SETRANGE " + store.key_of(key_of(1)) + " 3 xyz");
+  redis.run("SET " + store.key_of(key_of(2)) + " short");
+  redis.run("DEL " + store.key_of(key_of(3)));
+  redis.run("LPUSH " + store.key_of(key_of(3)) + " a list");
+  const auto corrupt = store_result::corrupt;
+  CHECK(get_samples(store, 0, 4) == std::vector<store_result>{corrupt, corrupt, corrupt, store_result::failed});
+  CHECK(store.counts().corrupt == 3);
+  CHECK(get_samples(store, 0, 3) == all(3, store_result::missing));
+  CHECK(put_samples(store, 0, 4) == all(4, store_result::stored));  // SET replaces the list as well
+  CHECK(get_samples(store, 0, 4) == all(4, store_result::loaded));
+}
+
+TEST_CASE("whatever a server answers, nothing wrong is loaded and nothing grows") {
+  const std::string value = value_of(0), other = value_of(1);
+  auto longer = value + "x", shorter = value.substr(0, value.size() - 1), flipped = value;
+  flipped[15'000] ^= 4;
+  struct lie {
+    const char* name;
+    std::string answer;
+    store_result result;
+    bool is_fault;
+  };
+  const std::vector<lie> lies{
+      {"the truth", bulk(value), store_result::loaded, false},
+      {"another block", bulk(other), store_result::mismatched, false},
+      {"a byte more", bulk(longer), store_result::corrupt, false},
+      {"a byte less", bulk(shorter), store_result::corrupt, false},
+      {"a flipped bit", bulk(flipped), store_result::corrupt, false},
+      {"nothing", bulk(""), store_result::corrupt, false},
+      {"an integer", ":5\r\n", store_result::failed, true},
+      {"a status", "+OK\r\n", store_result::failed, true},
+      {"an error", "-ERR no\r\n", store_result::failed, false},
+      {"an array", "*2\r\n:1\r\n:2\r\n", store_result::failed, true},
+      {"an array of a billion", "*1000000000\r\n", store_result::failed, true},
+      {"a long bulk that does come", bulk(std::string(20 << 20, 'a')), store_result::failed, true},
+      {"garbage", std::string(1000, '\x07') + "\r\n", store_result::failed, true},
+      {"two answers to one question", bulk(value) + bulk(value), store_result::loaded, true},
+      {"an end", "", store_result::failed, true},
+  };
+  for (const auto& lie : lies) {
+    CAPTURE(lie.name);
+    lying_redis redis([&lie](const auto& words) { return words[0] == "GET" ? lie.answer : std::string(":1\r\n"); });
+    remote_store store(options_for(redis.socket()));
+    CHECK(get_sample(store, 0) == lie.result);
+    const auto counts = store.counts();
+    CHECK(counts.faults_lying + counts.faults_gone == (lie.is_fault ? 1 : 0));
+    if (lie.result == store_result::corrupt) CHECK(counts.corrupt == 1);
+  }
+}
+
+TEST_CASE("answers that come late, in pieces or to a former question are not waited for and not believed") {
+  SUBCASE("a bulk that is announced and never comes") {
+    lying_redis redis([](const auto&) { return std::string("$20500\r\nabc"); });
+    auto options = options_for(redis.socket());
+    options.call_wait_ms = 50;
+    remote_store store(options);
+    CHECK(seconds_of([&] { CHECK(get_sample(store, 0) == store_result::failed); }) < 2);
+    CHECK(store.counts().faults_late == 1);
+    CHECK(get_sample(store, 0) == store_result::failed);
+    CHECK(redis.connections() >= 1);
+  }
+  SUBCASE("puts that are answered by something else") {
+    lying_redis redis([](const auto&) { return std::string("$2\r\nOK\r\n"); });
+    remote_store store(options_for(redis.socket()));
+    CHECK(put_samples(store, 0, 3) == all(3, store_result::failed));
+    CHECK(store.counts().faults_lying == 1);
+  }
+  SUBCASE("an answer in the middle of a batch that closes") {
+    int asked = 0;
+    lying_redis redis([&asked, value = value_of(0)](const auto&) { return ++asked == 1 ? bulk(value) : std::string(); });
+    remote_store store(options_for(redis.socket()));
+    CHECK(get_samples(store, 0, 3) == std::vector<store_result>{store_result::loaded, store_result::failed, store_result::failed});
+    CHECK(store.counts().faults_gone == 1);
+  }
+}
+
+TEST_CASE("no random answer is taken for a block") {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    const auto whole = bulk(value_of(0));
+    auto answer = whole;
+    for (auto count = 1 + random() % 3; count > 0; --count) {
+      const auto at = random() % 3 == 0 ? random() % 300 : random() % answer.size();
+      if (random() % 3 == 0)
+        answer.erase(at, random() % 50);
+      else
+        answer[at] = static_cast<char>(random());
+    }
+    lying_redis redis([&answer](const auto&) { return answer; });
+    auto options = options_for(redis.socket());
+    options.call_wait_ms = 60;
+    remote_store store(options);
+    const auto result = get_sample(store, 0);
+    CHECK((result != store_result::loaded || answer == whole));
+  }
+}
+
+TEST_CASE("more than a batch is refused for the rest, and an address that leads nowhere is unavailable") {
+  remote_store_options options;
+  options.address.unix_path = "/no/such/socket";
+  remote_store store(options);
+  const auto results = get_samples(store, 0, limits::remote_batch_max + 2, 0, 8);
+  CHECK(results[limits::remote_batch_max - 1] == store_result::unavailable);
+  CHECK(results[limits::remote_batch_max] == store_result::busy);
+  CHECK(results.back() == store_result::busy);
+  options.address.unix_path.clear();
+  options.address.host = "host.that.is.not.invalid";
+  options.call_wait_ms = 50;
+  remote_store nameless(options);
+  CHECK(seconds_of([&] { CHECK(get_sample(nameless, 0) == store_result::unavailable); }) < 2);
+  options.address.host = "localhost";
+  options.address.port = 1;
+  remote_store closed(options);
+  CHECK(get_sample(closed, 0) == store_result::unavailable);
+}
