@@ -105,7 +105,10 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
   self->state.pool = *std::move(pool);
   return {
       [self](const owner_release& release) {
-        const owner_released released{self->state.pool->release_owner(release.owner)};
+        auto freed = self->state.pool->release_owner(release.owner);
+        const owner_released released{static_cast<std::uint32_t>(freed.size())};
+        if (!release.keep_stored && !freed.empty())
+          for (const auto& store : self->state.stores.handles) self->send(store, core::store_drop{freed});
         announce(self);
         return released;
       },

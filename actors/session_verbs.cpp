@@ -28,10 +28,11 @@ using sum_pointer = std::shared_ptr<freed_sum>;
 
 /// The sum is of devices: what the tiers hold are copies.
 void release_owner(session_pointer self, owner_id owner, const sum_pointer& sum) {
-  for (const auto& tier : self->state.setup.services.tiers) caf::anon_send(tier, owner_release{owner});
+  const owner_release release{owner, self->state.life.state() == session_state::dormant};
+  for (const auto& tier : self->state.setup.services.tiers) caf::anon_send(tier, release);
   for (const auto& each : self->state.workers) {
     sum->expect();
-    self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, owner_release{owner})
+    self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, release)
         .then([sum](const owner_released& released) { sum->arrive(released.blocks_freed); }, [sum](const caf::error&) { sum->arrive(0); });
   }
 }
@@ -102,8 +103,8 @@ session_actor_state::~session_actor_state() {
   if (life.state() == session_state::dead) return;
   superseded.push_back(life.owner());
   for (const auto owner : superseded) {
-    for (const auto& worker : workers) caf::anon_send(worker.handle, owner_release{owner});
-    for (const auto& tier : setup.services.tiers) caf::anon_send(tier, owner_release{owner});
+    for (const auto& worker : workers) caf::anon_send(worker.handle, owner_release{owner, true});
+    for (const auto& tier : setup.services.tiers) caf::anon_send(tier, owner_release{owner, true});
   }
 }
 
@@ -165,7 +166,7 @@ void remember_worker(session_pointer self, worker_id id, const worker_actor& wor
   std::erase_if(workers, [&](const session_worker& each) { return each.id == id; });
   workers.push_back({id, worker});
   if (workers.size() <= limits::workers_per_session_max) return;
-  caf::anon_send(workers.front().handle, owner_release{self->state.life.owner()});
+  caf::anon_send(workers.front().handle, owner_release{self->state.life.owner(), true});
   workers.erase(workers.begin());
 }
 

@@ -17,7 +17,7 @@ using store_client_actor =
 /// A disk or remote tier as the host tier sees it. Requests are answered by messages to the client that came with them.
 using store_tier_actor =
     tier_actor::extend<caf::reacts_to<core::store_put, store_client_actor>, caf::reacts_to<core::store_find, store_client_actor>,
-                       caf::reacts_to<core::store_get, store_client_actor>>;
+                       caf::reacts_to<core::store_get, store_client_actor>, caf::reacts_to<core::store_drop>>;
 
 /// The node tells a host tier of the stores below it, the nearest first; sent anew when one was restarted.
 struct stores_below {
@@ -32,4 +32,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::store_find)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::store_found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::store_get)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::store_got)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::store_drop)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::stores_below)

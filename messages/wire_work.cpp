@@ -24,7 +24,7 @@ TROUPE_WIRE(sequence_progress, SequenceProgress, SEQUENCE_PROGRESS_FIELDS)
 #define SEQUENCE_CANCEL_FIELDS(F) F(Id, id)
 TROUPE_WIRE(sequence_cancel, SequenceCancel, SEQUENCE_CANCEL_FIELDS)
 
-#define OWNER_RELEASE_FIELDS(F) F(Owner, owner)
+#define OWNER_RELEASE_FIELDS(F) F(Owner, owner) F(KeepStored, keep_stored)
 TROUPE_WIRE(owner_release, OwnerRelease, OWNER_RELEASE_FIELDS)
 
 #define OWNER_RELEASED_FIELDS(F) F(BlocksFreed, blocks_freed)

@@ -45,6 +45,7 @@ struct SequenceCancel {
 
 struct OwnerRelease {
   owner @0 :UInt64;
+  keepStored @1 :Bool;
 }
 
 struct OwnerReleased {

@@ -43,8 +43,8 @@ struct sequence_progress {
 
 struct sequence_cancel { request_id id; bool operator==(const sequence_cancel&) const = default; };
 
-/// The owner died or gave up its history: free what nobody else shares.
-struct owner_release { owner_id owner; bool operator==(const owner_release&) const = default; };
+/// The owner died or gave up its history: free what nobody else shares. `keep_stored`: it only rests, disk and remote may keep theirs.
+struct owner_release { owner_id owner; bool keep_stored = false; bool operator==(const owner_release&) const = default; };
 struct owner_released { std::uint32_t blocks_freed = 0; bool operator==(const owner_released&) const = default; };
 
 struct worker_status_request { bool operator==(const worker_status_request&) const = default; };

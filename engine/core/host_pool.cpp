@@ -1,8 +1,10 @@
 #include "engine/core/host_pool.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
 #include <span>
+#include <utility>
 
 #include "messages/base/limits.hpp"
 
@@ -106,6 +108,22 @@ void host_pool::forget(client_id client) {
 void host_pool::release(const std::vector<block_index>& table) {
   for (const block_index block : table | std::views::reverse)
     if (block != no_block) pool_.release(block);
+}
+
+std::vector<block_event> host_pool::take_events() {
+  std::ranges::move(pool_.take_events(), std::back_inserter(events_));
+  return std::exchange(events_, {});
+}
+
+std::vector<block_hash> host_pool::release_owner(owner_id owner) {
+  events_ = take_events();
+  pool_.release_owner(owner);
+  std::vector<block_hash> freed;
+  for (auto& event : pool_.take_events()) {
+    freed.push_back(event.block.hash);
+    events_.push_back(event);
+  }
+  return freed;
 }
 
 /// A block that nobody has used since it was stored may never be: most answers are, most side calls are not.

@@ -52,7 +52,7 @@ class host_pool {
   /// The client is gone: its slots are given up, its leases end.
   void forget(client_id client);
   /// Returns the blocks freed now.
-  std::uint32_t release_owner(owner_id owner) { return pool_.release_owner(owner); }
+  std::vector<block_hash> release_owner(owner_id owner);
 
   // For the stores below.
   /// How many leading blocks of the chain are here.
@@ -65,7 +65,7 @@ class host_pool {
   std::optional<store_put> next_put();
   void end_put();
 
-  [[nodiscard]] std::vector<block_event> take_events() { return pool_.take_events(); }
+  [[nodiscard]] std::vector<block_event> take_events();
   [[nodiscard]] std::vector<block_event> snapshot() const { return pool_.snapshot(); }
   [[nodiscard]] const host_pool_options& options() const noexcept { return options_; }
   [[nodiscard]] host_pool_counts counts() const noexcept;
@@ -102,6 +102,7 @@ class host_pool {
   std::vector<bool> is_below_;          ///< by block: it has been put into the stores, or came from one
   std::deque<block_hash> to_put_;
   std::vector<block_index> putting_;    ///< leased
+  std::vector<block_event> events_;     ///< taken from the pool already
   std::uint64_t transfers_ = 0;
   std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0;
 };

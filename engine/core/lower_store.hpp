@@ -46,4 +46,9 @@ struct store_got {
   std::uint32_t blocks = 0;  ///< of the leading ones that arrived whole
 };
 
+/// Their last owner has died. Not answered.
+struct store_drop {
+  std::vector<block_hash> hashes;
+};
+
 }  // namespace troupe::core

@@ -1,0 +1,192 @@
+#include "actors/disk_tier.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <caf/all.hpp>
+#include <numeric>
+
+#include "actors/actor_defaults.hpp"
+#include "messages/errors.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using self_pointer = disk_tier_inside::stateful_pointer<disk_tier_state>;
+using std::chrono::milliseconds;
+
+constexpr milliseconds wait_longest{1};        // a message that arrives meanwhile waits so long
+constexpr milliseconds housekeeping_interval{500};
+
+store::unix_ms unix_now(self_pointer self) {
+  return self->state.setup.about.unix_offset_ms + std::chrono::duration_cast<milliseconds>(now_of(self)).count();
+}
+
+void announce(self_pointer self) {
+  auto& state = self->state;
+  block_events told{state.setup.about.tier, state.setup.about.epoch, state.events_announced, {}, false};
+  for (auto& event : state.store->take_events())
+    if (event.layout == state.setup.about.layout) told.events.push_back(event.change);
+  if (told.events.empty()) return;
+  state.events_announced += told.events.size();
+  for (const auto& [address, shard] : state.shards) self->send(shard, told);
+}
+
+block_events snapshot(self_pointer self) {
+  const auto& state = self->state;
+  block_events told{state.setup.about.tier, state.setup.about.epoch, state.events_announced, {}, true};
+  for (auto& event : state.store->snapshot())
+    if (event.layout == state.setup.about.layout) told.events.push_back(event.change);
+  return told;
+}
+
+void settle(self_pointer self, const disk_operation& done, store::store_result result) {
+  auto& batches = self->state.batches;
+  auto& batch = batches.at(done.batch);
+  if (result == store::store_result::loaded) batch.arrived[done.index] = true;
+  if (--batch.left > 0) return;
+  answer_batch(self, batch);
+  batches.erase(done.batch);
+}
+
+store::store_result begin(self_pointer self, const disk_operation& next, store::store_ticket ticket) {
+  auto& state = self->state;
+  auto& batch = state.batches.at(next.batch);
+  const auto bytes = state.setup.about.block_bytes;
+  const auto& form = batch.forms[next.index];
+  if (const auto* put = std::get_if<core::store_put>(&batch.asked))
+    return state.store->put(unix_now(self), form, {put->slots[next.index], bytes}, ticket);
+  return state.store->get(unix_now(self), form, {std::get<core::store_get>(batch.asked).slots[next.index], bytes}, ticket);
+}
+
+/// Starts what the store takes, looks what it has finished, and comes back as long as there is something.
+void work(self_pointer self, milliseconds longest) {
+  auto& state = self->state;
+  while (!state.waiting.empty()) {
+    const auto next = state.waiting.front();
+    const store::store_ticket ticket{state.tickets_seen + 1};
+    const auto result = begin(self, next, ticket);
+    if (result == store::store_result::busy && !state.active.empty()) break;
+    ++state.tickets_seen;
+    state.waiting.pop_front();
+    if (result == store::store_result::pending)
+      state.active.emplace(ticket, next);
+    else
+      settle(self, next, result);
+  }
+  std::vector<store::store_completion> completions;
+  if (state.active.empty())
+    state.store->poll(unix_now(self), completions);
+  else
+    state.store->wait(unix_now(self), longest, completions);
+  for (const auto& each : completions)
+    if (auto done = state.active.extract(each.ticket)) settle(self, done.mapped(), each.result);
+  announce(self);
+  if ((state.active.empty() && state.waiting.empty()) || state.work_pending) return;
+  state.work_pending = true;
+  self->send(self, disk_tier_work{});
+}
+
+template <class Asked>
+void take_batch(self_pointer self, const Asked& asked, const store_client_actor& client, std::vector<store::stored_block> forms) {
+  auto& state = self->state;
+  const auto id = ++state.batches_seen;
+  const auto count = forms.size();
+  store_batch batch{asked, client, std::move(forms), std::vector<bool>(count, false), count};
+  if (count == 0) return answer_batch(self, batch);
+  for (std::size_t i = 0; i < count; ++i) state.waiting.push_back({id, i});
+  state.batches.emplace(id, std::move(batch));
+  work(self, milliseconds{0});
+}
+
+core::store_found find(self_pointer self, const core::store_find& wanted) {
+  const auto& state = self->state;
+  const auto& blocks = wanted.chain->blocks;
+  std::size_t end = wanted.from;
+  while (end < blocks.size() && state.store->holds(blocks[end].hash, state.setup.about.layout)) ++end;
+  return {wanted.load, static_cast<std::uint32_t>(end - wanted.from)};
+}
+
+tier_status status(self_pointer self) {
+  const auto& [about, options] = self->state.setup;
+  const auto counts = self->state.store->counts();
+  const auto& removed = counts.removed;
+  tier_status status;
+  status.tier = about.tier;
+  status.model = about.model;
+  status.kind = "disk";
+  status.epoch = about.epoch;
+  status.bytes_total = options.budget_bytes;
+  status.blocks_total = static_cast<std::uint32_t>(options.budget_bytes / about.block_bytes);
+  status.blocks_cached = static_cast<std::uint32_t>(counts.blocks);
+  status.blocks_leased = static_cast<std::uint32_t>(counts.in_flight);
+  status.blocks_free = status.blocks_total - std::min(status.blocks_total, status.blocks_cached);
+  status.blocks_stored = counts.stored;
+  status.blocks_evicted = removed[static_cast<std::size_t>(store::removal_cause::capacity)];
+  status.blocks_freed_by_death = removed[static_cast<std::size_t>(store::removal_cause::dropped)];
+  status.hash_mismatches = counts.mismatched;
+  status.blocks_read = counts.loaded;
+  status.blocks_refused = counts.refused_busy + counts.refused_rate + counts.failed;
+  status.integrity = self->state.store->check_integrity().value_or("");
+  return status;
+}
+
+void introduce(self_pointer self, const shard_sink_actor& shard) {
+  announce(self);
+  if (self->state.shards.emplace(shard.address(), shard).second) self->monitor(shard);
+  self->send(shard, snapshot(self));
+}
+
+bool open(self_pointer self, disk_tier_setup setup) {
+  auto& state = self->state;
+  state.setup = std::move(setup);
+  auto opened = store::disk_store::open(state.setup.store, unix_now(self));
+  if (!opened) {
+    self->quit(make_error(opened.error()));
+    return false;
+  }
+  state.store = *std::move(opened);
+  const auto& found = state.store->opening();
+  spdlog::info("disk tier of {}: {} blocks in {} segments of {}, by {}", state.setup.about.model.value, found.blocks, found.segments,
+               state.setup.store.folder.string(), found.io);
+  return true;
+}
+
+}  // namespace
+
+disk_tier_inside::behavior_type disk_tier(self_pointer self, disk_tier_setup setup) {
+  set_defaults(self, "disk_tier");
+  self->set_down_handler([self](const caf::down_msg& down) { self->state.shards.erase(down.source); });
+  if (!open(self, std::move(setup))) return disk_tier_inside::behavior_type::make_empty_behavior();
+  self->delayed_send(self, housekeeping_interval, disk_tier_tick{});
+  return {
+      [](const owner_release&) { return owner_released{}; },
+      [self](const tier_status_request&) { return status(self); },
+      [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
+      [self](const snapshot_request&) {
+        announce(self);
+        for (const auto& [address, shard] : self->state.shards) self->send(shard, snapshot(self));
+      },
+      [self](const core::store_put& put, const store_client_actor& client) {
+        take_batch(self, put, client, stored_forms(self->state.setup.about, put.blocks));
+      },
+      [self](const core::store_find& wanted, const store_client_actor& client) { self->send(client, find(self, wanted)); },
+      [self](const core::store_get& get, const store_client_actor& client) {
+        take_batch(self, get, client,
+                   stored_forms(self->state.setup.about, *get.chain, get.from, get.slots.size(), block_tokens_of(*get.chain)));
+      },
+      [self](const core::store_drop& drop) {
+        self->state.store->drop(drop.hashes);
+        announce(self);
+      },
+      [self](const disk_tier_work&) {
+        self->state.work_pending = false;
+        work(self, wait_longest);
+      },
+      [self](const disk_tier_tick&) {
+        work(self, milliseconds{0});
+        self->delayed_send(self, housekeeping_interval, disk_tier_tick{});
+      },
+  };
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,55 @@
+// What the disk tier and the remote tier have in common: whose blocks they keep, in which form, and the batches that wait for all of
+// their blocks before they are answered.
+#pragma once
+
+#include <caf/actor_addr.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "actors/store_tier_messages.hpp"
+#include "engine/store/stored_block.hpp"
+
+namespace troupe::actors {
+
+struct store_tier_setup {
+  worker_id tier;  ///< its number among the holders
+  model_id model;
+  std::uint64_t epoch = 0;
+  store::layout_id layout;
+  store::scope_id scope;
+  std::uint64_t block_bytes = 0;
+  std::int64_t unix_offset_ms = 0;  ///< what added to the actor's clock gives Unix time
+};
+
+/// The stored forms of blocks [from, from + count) of a chain.
+std::vector<store::stored_block> stored_forms(const store_tier_setup& of, const core::tier_chain& chain, std::uint32_t from,
+                                              std::size_t count, std::uint32_t block_tokens);
+std::vector<store::stored_block> stored_forms(const store_tier_setup& of, const std::vector<core::tier_block>& blocks);
+
+/// Tokens per block of a chain that holds exactly its blocks' tokens.
+std::uint32_t block_tokens_of(const core::tier_chain& chain);
+
+/// The blocks of one put or get that have not been settled yet.
+struct store_batch {
+  std::variant<core::store_put, core::store_get> asked;
+  store_client_actor answer_to;
+  std::vector<store::stored_block> forms;
+  std::vector<bool> arrived;  ///< of a get
+  std::size_t left = 0;
+};
+
+/// Answers the batch, whose blocks are all settled.
+template <class Self>
+void answer_batch(Self* self, const store_batch& batch) {
+  if (const auto* put = std::get_if<core::store_put>(&batch.asked)) {
+    self->send(batch.answer_to, core::store_put_done{put->transfer});
+    return;
+  }
+  std::uint32_t whole = 0;
+  while (whole < batch.arrived.size() && batch.arrived[whole]) ++whole;
+  self->send(batch.answer_to, core::store_got{std::get<core::store_get>(batch.asked).load, whole});
+}
+
+}  // namespace troupe::actors
