@@ -2,9 +2,14 @@
 #include "actors/backend_setup.hpp"
 
 #include <chrono>
+#include <string>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "actors/scripted_answers.hpp"
 #include "engine/core/cpu/cpu_backend.hpp"
+#include "engine/core/cpu/kernels.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -17,6 +22,16 @@ std::chrono::nanoseconds steady_now() { return std::chrono::steady_clock::now().
 /// [layer][k|v][kv_head][token][head_dim] in the model's number type.
 std::uint64_t cpu_block_bytes(const core::model& model, std::uint32_t block_tokens) {
   return std::uint64_t{model.config.layers} * 2 * model.config.kv_width() * block_tokens * core::bytes_of(model.weights.type);
+}
+
+/// The kernels are part of it: blocks that others computed are equal within rounding, and no bit more.
+std::uint64_t cpu_layout(const core::model& model, std::uint32_t block_tokens) {
+  const auto& shape = model.config;
+  const auto* kernels = core::find_kernels(model.weights.type);
+  const auto text = "cpu " + std::string(kernels ? kernels->name : "") + " " + std::to_string(shape.layers) + " " +
+                    std::to_string(shape.kv_heads) + " " + std::to_string(shape.head_dim) + " " + std::to_string(block_tokens) + " " +
+                    std::to_string(core::bytes_of(model.weights.type));
+  return XXH3_64bits(text.data(), text.size());
 }
 
 /// 64 KiB a token: about what an 8B model with grouped heads keeps in bf16; the timing backend has no bytes of its own.
@@ -89,6 +104,7 @@ expected<worker_setup> make_worker_setup(const worker_config& config, worker_id 
   setup.device.pool.block_tokens = config.block_tokens;
   setup.block_bytes = block_bytes_of(config, config.backend == "cpu" ? weights.get() : nullptr);
   if (config.backend == "cpu") {
+    setup.layout = cpu_layout(*weights, config.block_tokens);
     setup.make_backend = cpu_factory(config, *blocks, weights, commons.compute);
     return setup;
   }

@@ -71,6 +71,24 @@ struct host_tier_config {
   bool operator==(const host_tier_config&) const = default;
 };
 
+struct disk_tier_config {
+  std::uint64_t bytes = 0;           ///< of segment files per model; 0: no such tier
+  std::filesystem::path folder;      ///< empty: data_dir/disk
+  std::uint64_t write_bytes_per_s = 100'000'000;  ///< 0: no bound
+  std::uint32_t ttl_s = 7 * 24 * 3600;            ///< 0: none
+  std::filesystem::path key_file;    ///< 32 bytes, mode 0600; empty: not encrypted
+  bool operator==(const disk_tier_config&) const = default;
+};
+
+struct remote_tier_config {
+  std::string address;               ///< host:port or the path of a socket; empty: no such tier
+  std::string user, password;
+  std::uint32_t wait_ms = 250;       ///< for a batch of blocks, connecting included
+  std::uint32_t ttl_s = 7 * 24 * 3600;
+  std::filesystem::path key_file;
+  bool operator==(const remote_tier_config&) const = default;
+};
+
 struct router_config {
   std::string behaviour = "cost";  ///< a name of core::make_routing_policy
   std::uint32_t routes_waiting_max = limits::routes_waiting_max;
@@ -107,6 +125,8 @@ struct config {
   std::vector<model_config> models;    ///< at least one; names are unique
   std::vector<worker_config> workers;  ///< default: one per model
   host_tier_config host_tier;
+  disk_tier_config disk_tier;
+  remote_tier_config remote_tier;
   router_config router;
   session_config session;
   template_config chat_template;  ///< [template]

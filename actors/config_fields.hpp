@@ -67,6 +67,25 @@ void host_tier_fields(Visitor& visit, Section& tier) {
 }
 
 template <class Visitor, class Section>
+void disk_tier_fields(Visitor& visit, Section& tier) {
+  visit("bytes", tier.bytes, within{0, bytes_max, "bytes"});
+  visit("folder", tier.folder);
+  visit("write_bytes_per_s", tier.write_bytes_per_s, within{0, bytes_max, "bytes per second"});
+  visit("ttl_s", tier.ttl_s, within{0, 365 * day_s, "seconds"});
+  visit("key_file", tier.key_file);
+}
+
+template <class Visitor, class Section>
+void remote_tier_fields(Visitor& visit, Section& tier) {
+  visit("address", tier.address, optional_text{});
+  visit("user", tier.user, optional_text{});
+  visit("password", tier.password, optional_text{});
+  visit("wait_ms", tier.wait_ms, within{1, 5000, "milliseconds"});
+  visit("ttl_s", tier.ttl_s, within{1, 365 * day_s, "seconds"});
+  visit("key_file", tier.key_file);
+}
+
+template <class Visitor, class Section>
 void worker_fields(Visitor& visit, Section& worker) {
   visit("model", worker.model, optional_text{});
   visit("backend", worker.backend, one_of{{"cpu", "timing"}});
@@ -122,6 +141,8 @@ void config_sections(Visitor& visit, Config& all) {
   visit.sections("model", all.models, [](auto& v, auto& s) { model_fields(v, s); });
   visit.sections("worker", all.workers, [](auto& v, auto& s) { worker_fields(v, s); });
   visit.section("host_tier", all.host_tier, [](auto& v, auto& s) { host_tier_fields(v, s); });
+  visit.section("disk_tier", all.disk_tier, [](auto& v, auto& s) { disk_tier_fields(v, s); });
+  visit.section("remote_tier", all.remote_tier, [](auto& v, auto& s) { remote_tier_fields(v, s); });
   visit.section("router", all.router, [](auto& v, auto& s) { router_fields(v, s); });
   visit.section("session", all.session, [](auto& v, auto& s) { session_fields(v, s); });
   visit.section("template", all.chat_template, [](auto& v, auto& s) { template_fields(v, s); });

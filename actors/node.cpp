@@ -44,36 +44,12 @@ void introduce(node_pointer self, const node_worker& each) {
              each.handle);
 }
 
-void introduce(node_pointer self, const node_tier& each) {
-  tier_joined joined{each.setup.tier, each.setup.model, each.setup.epoch, {}};
-  for (const auto& worker : self->state.parts.workers)
-    if (worker.device.model == each.setup.model) joined.workers.push_back(worker.device.worker.value);
-  self->send(self->state.children.services.router, std::move(joined), tier_actor{each.handle});
-}
-
-/// A tier and a worker of one model know each other, whichever of them started later.
-void connect(const node_tier& tier, const node_worker& worker) {
-  if (tier.handle && worker.handle && tier.setup.model == worker.setup.device.model)
-    caf::anon_send(caf::actor_cast<caf::actor>(worker.handle), tier_below{tier.handle});
-}
-
 void start_router(node_pointer self) {
   const auto& parts = self->state.parts;
   self->state.children.services.router = watched(self, parts.make_router(self->system(), parts.router));
   for (const auto& each : self->state.children.workers)
     if (each.handle) introduce(self, each);
-  for (const auto& each : self->state.children.tiers) introduce(self, each);
-}
-
-void start_tier(node_pointer self, node_tier& each) {
-  auto& children = self->state.children;
-  ++each.setup.epoch;
-  each.handle = watched(self, self->system().spawn(host_tier, each.setup));
-  children.services.tiers.clear();
-  for (const auto& tier : children.tiers)
-    if (tier.handle) children.services.tiers.emplace_back(tier.handle);
-  introduce(self, each);
-  for (const auto& worker : children.workers) connect(each, worker);
+  introduce_tiers(self);
 }
 
 void start_worker(node_pointer self, node_worker& each) {
@@ -82,7 +58,7 @@ void start_worker(node_pointer self, node_worker& each) {
   each.handle =
       watched(self, worker_actor{own_threads(self) ? system.spawn<caf::detached>(worker, each.setup) : system.spawn(worker, each.setup)});
   introduce(self, each);
-  for (const auto& tier : self->state.children.tiers) connect(tier, each);
+  connect_worker(self, each);
 }
 
 void start_directory(node_pointer self) {
@@ -98,8 +74,7 @@ void start_all(node_pointer self) {
   start_trace(self);
   start_renderer(self);
   start_router(self);
-  for (const auto& setup : self->state.parts.tiers) self->state.children.tiers.push_back({setup, {}});
-  for (auto& each : self->state.children.tiers) start_tier(self, each);
+  start_tiers(self);
   for (auto& setup : self->state.parts.workers) {
     self->state.children.workers.push_back({setup, {}});
     start_worker(self, self->state.children.workers.back());
@@ -113,12 +88,7 @@ std::string_view restart(node_pointer self, const caf::actor_addr& address) {
   const auto was = [&](const auto& handle) { return handle && handle.address() == address; };
   for (auto& each : children.workers)
     if (was(each.handle)) return start_worker(self, each), "worker";
-  for (auto& each : children.tiers) {
-    if (!was(each.handle)) continue;
-    start_tier(self, each);
-    self->send(children.directory, children.services);
-    return "host_tier";
-  }
+  if (const auto name = restart_tier(self, address); !name.empty()) return name;
   if (was(children.directory)) return start_directory(self), "session_directory";
   std::string_view name;
   if (was(children.services.router)) start_router(self), name = "router_shard";
@@ -191,6 +161,7 @@ std::vector<caf::actor> node_children::all() const {
   add(services.router);
   for (const auto& each : workers) add(each.handle);
   for (const auto& each : tiers) add(each.handle);
+  for (const auto& each : stores) add(each.handle);
   add(services.renderer);
   add(services.trace);
   return handles;
@@ -207,6 +178,8 @@ caf::strong_actor_ptr node_children::find(const child_request& wanted) const {
       return wanted.index < workers.size() ? pointer(workers[wanted.index].handle) : nullptr;
     case child_request::kind::host_tier:
       return wanted.index < tiers.size() ? pointer(tiers[wanted.index].handle) : nullptr;
+    case child_request::kind::store_tier:
+      return wanted.index < stores.size() ? pointer(stores[wanted.index].handle) : nullptr;
     case child_request::kind::template_renderer:
       return pointer(services.renderer);
     case child_request::kind::trace:

@@ -17,7 +17,7 @@ struct node_tick {};
 /// The handle of a running child, null where there is none. Tests of supervision ask for it to end an actor behind its peers' backs;
 /// nothing else should, because a handle is stale after the next restart.
 struct child_request {
-  enum class kind : std::uint8_t { session_directory, router_shard, worker, host_tier, template_renderer, trace } what = kind::worker;
+  enum class kind : std::uint8_t { session_directory, router_shard, worker, host_tier, store_tier, template_renderer, trace } what = kind::worker;
   std::size_t index = 0;  ///< of a worker or a tier, in the config's order
 };
 
@@ -33,6 +33,14 @@ struct node_tier {
   host_tier_actor handle;
 };
 
+/// A disk or remote tier.
+struct node_store {
+  std::variant<disk_tier_setup, remote_tier_setup> setup;  ///< of the current incarnation
+  store_tier_actor handle;
+
+  [[nodiscard]] store_tier_setup& about();
+};
+
 /// Owns the children: they end with it, in whatever way the node ends.
 struct node_children {
   node_children() = default;
@@ -44,6 +52,7 @@ struct node_children {
   session_directory_local_actor directory;
   std::vector<node_worker> workers;
   std::vector<node_tier> tiers;
+  std::vector<node_store> stores;  ///< of one model the nearest first
 
   [[nodiscard]] std::vector<caf::actor> all() const;
   [[nodiscard]] caf::strong_actor_ptr find(const child_request& wanted) const;
@@ -64,6 +73,15 @@ struct node_state {
 using node_pointer = node_local_actor::stateful_pointer<node_state>;
 node_local_actor::behavior_type node(node_pointer self, node_parts parts);
 node_local_actor spawn_node(caf::actor_system& system, node_parts parts);
+
+// the tiers (node_tiers.cpp)
+void start_tiers(node_pointer self);
+/// Empty: it was none of them.
+std::string_view restart_tier(node_pointer self, const caf::actor_addr& address);
+/// To a router that is new.
+void introduce_tiers(node_pointer self);
+/// Tells a worker that is new of the tier of its model.
+void connect_worker(node_pointer self, const node_worker& worker);
 
 }  // namespace troupe::actors
 

@@ -1,7 +1,6 @@
 // Weights are loaded once per model and only for models that some worker computes: a node of timing workers reads tokenizers alone.
 #include "actors/node_parts.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -96,24 +95,6 @@ std::optional<failure> add_workers(const config& settings, const std::vector<loa
   return std::nullopt;
 }
 
-/// Workers of one model read each other's blocks from it, so their blocks must have one form. A tier smaller than a block is none.
-std::optional<failure> add_tiers(const config& settings, node_parts& parts) {
-  auto next = static_cast<std::uint32_t>(parts.workers.size()) + 1;
-  for (const auto& worker : parts.workers) {
-    const auto same = std::ranges::find(parts.tiers, worker.device.model, &host_tier_setup::model);
-    if (same != parts.tiers.end()) {
-      if (same->pool.block_bytes == worker.block_bytes) continue;
-      return failure{errc::invalid_request, "workers of " + worker.device.model.value + " differ in what a block is: they cannot share it",
-                     "host_tier.bytes"};
-    }
-    const auto count = std::min<std::uint64_t>(settings.host_tier.bytes / worker.block_bytes, no_block - 1);
-    if (count == 0) continue;
-    const core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
-    parts.tiers.push_back({worker_id{next++}, worker.device.model, 0, pool});
-  }
-  return std::nullopt;
-}
-
 /// What added to the actors' clock gives Unix time. Taken once: a behaviour reads no wall clock.
 std::int64_t unix_offset_ms() {
   const auto unix_time = std::chrono::system_clock::now().time_since_epoch();
@@ -161,7 +142,9 @@ expected<node_parts> prepare_node(const config& settings) {
   }
   parts.models = std::make_shared<model_registry>(std::move(served));
   if (auto error = add_workers(settings, models, parts)) return *error;
-  if (auto error = add_tiers(settings, parts)) return *error;
+  auto tiers = make_tier_setups(settings, parts.workers, *parts.models, unix_offset_ms());
+  if (!tiers) return tiers.error();
+  parts.tiers = *std::move(tiers);
   add_services(settings, models, parts);
   return parts;
 }

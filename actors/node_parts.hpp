@@ -8,7 +8,7 @@
 
 #include "actors/behaviour_registry.hpp"
 #include "actors/config.hpp"
-#include "actors/host_tier.hpp"
+#include "actors/node_tier_setups.hpp"
 #include "actors/model_registry.hpp"
 #include "actors/session_directory.hpp"
 #include "actors/template_renderer.hpp"
@@ -20,7 +20,7 @@ namespace troupe::actors {
 struct node_parts {
   std::shared_ptr<const model_registry> models;
   std::vector<worker_setup> workers;
-  std::vector<host_tier_setup> tiers;  ///< at most one per model
+  node_tier_setups tiers;
   template_renderer_setup renderer;
   router_setup router;
   router_factory make_router;

@@ -46,7 +46,7 @@ void gather_report(node_pointer self, std::function<void(const node_report&)> do
   auto& children = self->state.children;
   auto into = std::make_shared<gathering>();
   into->done = std::move(done);
-  into->waiting = children.workers.size() + children.tiers.size() + 1;
+  into->waiting = children.workers.size() + children.tiers.size() + children.stores.size() + 1;
   const milliseconds wait{limits::status_wait};
   for (const auto& each : children.workers)
     self->request(each.handle, wait, worker_status_request{})
@@ -56,14 +56,17 @@ void gather_report(node_pointer self, std::function<void(const node_report&)> do
               into->arrive();
             },
             [into](const caf::error&) { into->arrive(); });
-  for (const auto& each : children.tiers)
-    self->request(each.handle, wait, tier_status_request{})
+  const auto ask_tier = [&](const tier_actor& tier) {
+    self->request(tier, wait, tier_status_request{})
         .then(
             [into](const tier_status& status) {
               into->report.tiers.push_back(status);
               into->arrive();
             },
             [into](const caf::error&) { into->arrive(); });
+  };
+  for (const auto& each : children.tiers) ask_tier(tier_actor{each.handle});
+  for (const auto& each : children.stores) ask_tier(tier_actor{each.handle});
   self->request(children.directory, wait, directory_counts_request{})
       .then(
           [into](const directory_counts& counts) {

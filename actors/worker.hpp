@@ -33,6 +33,7 @@ using backend_factory = std::function<expected<std::unique_ptr<core::backend>>(c
 struct worker_setup {
   model_worker_options device;
   std::uint64_t block_bytes = 0;  ///< as the backend's traits will say
+  std::uint64_t layout = 0;       ///< what these bytes mean; 0: nothing that another process could use
   backend_factory make_backend;
 };
 

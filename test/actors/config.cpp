@@ -100,6 +100,19 @@ timing_decode_token_us = 19.25
 timing_script = "answers.json"
 [host_tier]
 bytes = 27
+[disk_tier]
+bytes = 28
+folder = "disk"
+write_bytes_per_s = 29
+ttl_s = 30
+key_file = "disk.key"
+[remote_tier]
+address = "127.0.0.1:1"
+user = "u"
+password = "p"
+wait_ms = 31
+ttl_s = 32
+key_file = "remote.key"
 [router]
 behaviour = "sticky"
 routes_waiting_max = 20
@@ -123,6 +136,8 @@ level = "off"
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
   wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
   wanted.host_tier = {27};
+  wanted.disk_tier = {28, "/etc/troupe/disk", 29, 30, "/etc/troupe/disk.key"};
+  wanted.remote_tier = {"127.0.0.1:1", "u", "p", 31, 32, "/etc/troupe/remote.key"};
   wanted.router = {"sticky", 20};
   wanted.session = {21, 22, 23};
   wanted.chat_template = {24, 2500, 26};
