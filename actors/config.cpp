@@ -35,6 +35,9 @@ class resolver {
   failure run() {
     resolve_path("node.data_dir", value_.node.data_dir);
     resolve_path("trace.file", value_.trace.file);
+    resolve_path("disk_tier.folder", value_.disk_tier.folder);
+    resolve_path("disk_tier.key_file", value_.disk_tier.key_file);
+    resolve_path("remote_tier.key_file", value_.remote_tier.key_file);
     check(!value_.node.data_dir.empty(), "node.data_dir", "must not be empty");
     check(is_loopback(value_.gateway.address), "gateway.address",
           "\"" + value_.gateway.address + "\" is not a loopback address (127.0.0.0/8 or ::1), and no keys are configured");

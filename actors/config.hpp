@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/config_tiers.hpp"
 #include "engine/core/block_pool.hpp"
 #include "engine/core/scheduler.hpp"
 #include "messages/base/errc.hpp"
@@ -64,29 +65,6 @@ struct worker_config {
   double timing_decode_token_us = 200;   ///< and each decoded token on top
   std::filesystem::path timing_script;   ///< timing backend: a JSON list of answers, one is chosen by the request's seed; empty: hashed tokens
   bool operator==(const worker_config&) const = default;
-};
-
-struct host_tier_config {
-  std::uint64_t bytes = std::uint64_t{1} << 30;  ///< of host memory per model, taken as it is used; 0: no such tier
-  bool operator==(const host_tier_config&) const = default;
-};
-
-struct disk_tier_config {
-  std::uint64_t bytes = 0;           ///< of segment files per model; 0: no such tier
-  std::filesystem::path folder;      ///< empty: data_dir/disk
-  std::uint64_t write_bytes_per_s = 100'000'000;  ///< 0: no bound
-  std::uint32_t ttl_s = 7 * 24 * 3600;            ///< 0: none
-  std::filesystem::path key_file;    ///< 32 bytes, mode 0600; empty: not encrypted
-  bool operator==(const disk_tier_config&) const = default;
-};
-
-struct remote_tier_config {
-  std::string address;               ///< host:port or the path of a socket; empty: no such tier
-  std::string user, password;
-  std::uint32_t wait_ms = 250;       ///< for a batch of blocks, connecting included
-  std::uint32_t ttl_s = 7 * 24 * 3600;
-  std::filesystem::path key_file;
-  bool operator==(const remote_tier_config&) const = default;
 };
 
 struct router_config {

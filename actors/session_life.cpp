@@ -35,7 +35,7 @@ verb_effect apply_anywhere(const session_verb& verb) {
     case verb_kind::retain:
     case verb_kind::demote:
     case verb_kind::prefetch:
-      return answered(verb, verb_outcome::rejected, "no tier below the device exists on this node yet");
+      return answered(verb, verb_outcome::rejected, "this version leaves what is kept where to its policy");
     default:
       break;
   }

@@ -61,12 +61,12 @@ TEST_CASE("a tool pause during a turn is deferred to its end, and a resume takes
   CHECK(stage.reported->back() == "idle");
 }
 
-TEST_CASE("verbs of lower tiers are rejected with the reason") {
+TEST_CASE("verbs that ask for a place are rejected with the reason") {
   one_worker stage;
   for (const auto what : {verb_kind::pin, verb_kind::retain, verb_kind::demote, verb_kind::prefetch}) {
     auto answer = stage.verb(stage.session, std::string{to_string(what)}, what);
     CHECK(answer.get().outcome == verb_outcome::rejected);
-    CHECK(answer.get().detail == "no tier below the device exists on this node yet");
+    CHECK(answer.get().detail == "this version leaves what is kept where to its policy");
   }
 }
 

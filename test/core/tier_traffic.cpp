@@ -75,6 +75,24 @@ struct tiered_device {
   std::deque<from_tier> in;
 };
 
+/// Below the host: bytes by hash, that survive the host.
+struct kept_blocks {
+  std::map<std::uint64_t, std::vector<std::byte>> bytes;
+
+  void put(const store_put& put, std::uint64_t block_bytes) {
+    for (std::size_t i = 0; i < put.blocks.size(); ++i)
+      bytes[put.blocks[i].identity.hash.low].assign(put.slots[i], put.slots[i] + block_bytes);
+  }
+  [[nodiscard]] std::uint32_t count(const tier_chain& chain, std::uint32_t from) const {
+    std::uint32_t end = from;
+    while (end < chain.blocks.size() && bytes.contains(chain.blocks[end].hash.low)) ++end;
+    return end - from;
+  }
+  void get(const store_get& get, std::uint32_t arriving) {
+    for (std::uint32_t i = 0; i < arriving; ++i) std::ranges::copy(bytes.at(get.chain->blocks[get.from + i].hash.low), get.slots[i]);
+  }
+};
+
 struct tier_world {
   explicit tier_world(std::uint64_t seed) : random(seed) {
     rig_options options{.blocks = 10 + below(30), .block_tokens = 1 + below(5), .vocabulary = 3 + below(40)};
@@ -89,13 +107,14 @@ struct tier_world {
   }
   std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); }
   tiered_device& any() { return *devices[below(2)]; }
+  [[nodiscard]] std::uint64_t block_bytes() const { return devices[0]->rig.backend.traits().block_bytes; }
   const rig_options& options() { return devices[0]->rig.options; }
 
   void replace_host() {
-    if (host) read_before += host->counts().blocks_out;
-    auto made = host_pool::make({host_blocks, options().block_tokens, devices[0]->rig.backend.traits().block_bytes});
+    auto made = host_pool::make({host_blocks, options().block_tokens, block_bytes(), true});
     REQUIRE(made);
     host = *std::move(made);
+    putting.reset();
     for (auto& each : devices) {
       each->out.clear();  // what is under way to the old one is lost, what it has said may still arrive
       each->tiers.attach();
@@ -110,7 +129,27 @@ struct tier_world {
   }
   void take(tiered_device& from, const slot_request& request) { from.in.emplace_back(host->reserve(from.client, request)); }
   void take(tiered_device& from, const slot_commit& commit) { host->commit(from.client, commit); }
-  void take(tiered_device& from, const lease_request& request) { from.in.emplace_back(host->lease(from.client, request)); }
+  /// What the host lacks comes from the store, all of it or only a part.
+  void take(tiered_device& from, const lease_request& request) {
+    if (const auto there = store.count(*request.chain, host->held(*request.chain)); there > 0) {
+      const auto get = host->begin_load(++loads, request, there);
+      const auto arriving = below(4) == 0 ? below(static_cast<std::uint32_t>(get.slots.size()) + 1) : static_cast<std::uint32_t>(get.slots.size());
+      CHECK(host->check_integrity().value_or("") == "");
+      store.get(get, arriving);
+      host->end_load(loads, arriving);
+    }
+    from.in.emplace_back(host->lease(from.client, request));
+  }
+  /// A put is under way between two of these.
+  void put() {
+    if (putting) {
+      store.put(*putting, block_bytes());
+      host->end_put();
+      putting.reset();
+    } else {
+      putting = host->next_put();
+    }
+  }
   void take(tiered_device& from, const lease_end& end) { host->end(from.client, end); }
   void take(tiered_device&, const chain_touch& touch) { host->touch(touch); }
 
@@ -129,7 +168,7 @@ struct tier_world {
   }
 
   void act() {
-    switch (below(16)) {
+    switch (below(17)) {
       case 0:
       case 1:
         return admit();
@@ -159,6 +198,8 @@ struct tier_world {
       case 14:
         if (below(3) == 0) any().cancel(below(static_cast<std::uint32_t>(next_id)));
         return;
+      case 15:
+        return put();
       default:
         if (below(60) == 0) return replace_host();
         if (below(10) == 0) any().rig.fail_next = errc::io_failed;
@@ -174,9 +215,10 @@ struct tier_world {
         each->hear();
         each->plan();
         each->complete();
-        is_idle = is_idle && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() && each->in.empty();
+        is_idle = is_idle && !putting && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() && each->in.empty();
       }
       if (is_idle) return;
+      put();
     }
     FAIL("it does not come to rest");
   }
@@ -205,14 +247,16 @@ struct tier_world {
   std::vector<std::unique_ptr<tiered_device>> devices;
   std::uint32_t host_blocks = 0;
   std::unique_ptr<host_pool> host;
-  std::uint64_t next_id = 1, read_before = 0;
+  kept_blocks store;
+  std::optional<store_put> putting;
+  std::uint64_t next_id = 1, loads = 0;
   std::map<std::uint64_t, std::pair<tiered_device*, sequence_spec>> specs;
 };
 
 }  // namespace
 
-TEST_CASE("random traffic over a shared host tier: answers are exact, invariants hold, everything comes back") {
-  std::uint64_t onboarded = 0, offloaded = 0, finished = 0, failures = 0;
+TEST_CASE("random traffic over a host tier and a store below it: answers are exact, invariants hold, everything comes back") {
+  std::uint64_t onboarded = 0, offloaded = 0, finished = 0, failures = 0, loaded = 0;
   for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     CAPTURE(seed);
     tier_world world(seed);
@@ -237,10 +281,12 @@ TEST_CASE("random traffic over a shared host tier: answers are exact, invariants
       for (const auto& [id, answer] : each->rig.answers) finished += answer.reason == finish_reason::length;
     }
     CHECK(world.host->counts().blocks.free == world.host_blocks);
+    loaded += world.host->counts().loaded;
   }
   // The traffic must have met what it is about.
   CHECK(offloaded > 5000);
   CHECK(onboarded > 500);
+  CHECK(loaded > 50);  // into the last host of each world alone
   CHECK(failures > 5);
   CHECK(finished > 3000);
 }

@@ -82,7 +82,8 @@ class DiskTier(unittest.TestCase):
             for file in (server.folder / "data" / "disk").rglob("*"):
                 if file.is_file() and file.stat().st_size > 100_000:
                     data = bytearray(file.read_bytes())
-                    data[len(data) // 2] ^= 1
+                    for place in range(50_000, len(data), 50_000):
+                        data[place] ^= 1
                     file.write_bytes(data)
             server.start()
             again, cached = ask(server)
