@@ -122,8 +122,6 @@ bool session_events::string(std::string& text) {
     else if (request.input == input_kind::unknown)
       request.input = input_kind::person;
   } else if (now == level::outputs) {
-    request.has_text |= text == "text";
-    request.has_reasoning |= text == "thinking";
     if (text == "tool_use") request.end = answer_end::tool_calls;
   } else if (now == level::request && key_ == "type") {
     drafts_.back().is_subagent = text == "subagent";

@@ -50,7 +50,6 @@ struct recorded_request {
   std::uint32_t input_tokens = 0, output_tokens = 0;
   input_kind input = input_kind::unknown;
   answer_end end = answer_end::unknown;
-  bool has_text = false, has_reasoning = false;  ///< in the answer
 };
 
 struct recorded_session {
