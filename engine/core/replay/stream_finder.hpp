@@ -18,7 +18,7 @@ class stream_finder {
     std::uint32_t known = 0;
     while (known < path.size() && last_[path[known]] != no_stream) ++known;
     stream_id stream = known == 0 ? no_stream : last_[path[known - 1]];
-    if (stream == no_stream || known < continued_share * lengths_[stream]) {
+    if (stream == no_stream || (known < continued_share * lengths_[stream] && (known < 3 || known + 1 < lengths_[stream]))) {
       stream = static_cast<stream_id>(lengths_.size());
       lengths_.emplace_back();
     }

@@ -61,8 +61,8 @@ std::size_t lifecycle_policy::find_continued(const stream_record& stream, const 
   for (std::size_t i = 0; i < stream.contexts.size(); ++i) {
     const context_record& each = contexts_[stream.contexts[i]];
     const std::size_t common = common_prefix(each.held, turn.resident);
-    if (static_cast<double>(common) < continued_share * static_cast<double>(each.held.size())) continue;
-    if (turn.blocks < continued_share * each.length) continue;
+    if (common + 1 < each.held.size() && static_cast<double>(common) < continued_share * static_cast<double>(each.held.size())) continue;
+    if (turn.blocks + 1 < each.length && turn.blocks < continued_share * each.length) continue;
     const std::pair fit{common, each.length};
     if (best == stream.contexts.size() || fit >= best_fit) {
       best = i;

@@ -8,7 +8,9 @@ namespace {
 
 constexpr double first_bin_s = 0.5, bins_per_octave = 4;  // 64 bins end at 7 h; finer ones gained nothing in replays
 constexpr float class_weight = 8;                         // waits of a coarser class that a finer one starts from
-constexpr float prior_ended = 0.15F, prior_reached = 0.5F;
+constexpr double first_chance = 0.3;                      // of ending in the first bin, before anything is known
+constexpr double chance_decay = 0.9;                      // per bin: who has waited longer than anybody seen is hardly coming
+constexpr float bin_weight = 4;                           // waits that this guess is worth
 
 std::array<double, return_model::bins + 1> make_begins() {
   std::array<double, return_model::bins + 1> begins{};
@@ -62,14 +64,16 @@ double return_model::worth(const classes& of, int bin) {
 
 void return_model::refresh(const classes& of, record& finest) {
   std::array<double, bins> hazard{};  // of ending in the bin, having come to it
+  double guess = first_chance;
   for (std::size_t bin = 0; bin < bins; ++bin) {
-    double chance = 0;
+    double chance = guess;
     bool is_first = true;
     for (const std::uint32_t each : of) {
       if (each == none) continue;
       const record& level = records_[each];
-      chance = is_first ? (level.ended[bin] + prior_ended) / (level.reached[bin] + prior_reached)
-                        : (level.ended[bin] + class_weight * chance) / (level.reached[bin] + class_weight);
+      const float weight = is_first ? bin_weight : class_weight;
+      chance = (level.ended[bin] + weight * chance) / (level.reached[bin] + weight);
+      if (is_first) guess = chance * chance_decay;
       is_first = false;
     }
     hazard[bin] = std::min(chance, 1.0);
