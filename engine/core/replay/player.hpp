@@ -18,7 +18,7 @@ namespace troupe::core::replay {
 /// What moving and computing cost; the defaults are about those of an 8B model on one data-centre GPU.
 struct replay_rates {
   double step_s = 0.004;                     ///< before the first token, whatever is computed
-  double prefill_tokens_per_s = 20'000;
+  double prefill_tokens_per_s = 30'000;
   double decode_tokens_per_s = 60;           ///< of one sequence
   double kv_bytes_per_token = 131'072;
   double host_bytes_per_s = 20e9;            ///< from host memory to a device

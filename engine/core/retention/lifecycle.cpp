@@ -35,7 +35,7 @@ void lifecycle_policy::removed(block_index block) {
       context_record& each = contexts_[at];
       const auto found = std::find(each.held.begin(), each.held.end(), block);
       if (found != each.held.end()) cut(each, static_cast<std::size_t>(found - each.held.begin()), eviction_cause::capacity);
-      if (each.held.empty()) standings_.erase(at);
+      if (standings_.contains(at)) stand(at);
     }
   }
   blocks_.remove(block);
@@ -85,7 +85,6 @@ void lifecycle_policy::turn_started(const turn_start& turn, instant now) {
     models_.come_back(at.waits, now);
     stream.pace.add(std::chrono::duration<double>(now - at.started).count());
     cut(at, common_prefix(at.held, turn.resident), eviction_cause::superseded);
-    if (at.held.empty()) standings_.erase(current);
   } else {
     current = begin_context(turn.stream, turn, now);
   }
@@ -173,7 +172,12 @@ void lifecycle_policy::rank(context_id which, instant now) {
   const instant change = models_.advance(at.waits, now);
   change == instant{0} ? changes_.erase(which) : changes_.put(which, change);
   at.worth = static_cast<float>(models_.worth(at.waits));
-  if (!at.held.empty()) standings_.put(which, {blocks_[at.held.back()].rank, at.worth, at.started});
+  stand(which);
+}
+
+void lifecycle_policy::stand(context_id which) {
+  const context_record& at = contexts_[which];
+  at.held.empty() ? standings_.erase(which) : standings_.put(which, {blocks_[at.held.back()].rank, at.worth, at.started});
 }
 
 void lifecycle_policy::advance(instant now) {
@@ -206,7 +210,7 @@ eviction lifecycle_policy::victim(const question& asked, instant now) {
       return {};
     if (last.rank > rank_max) return {};  // everything that is left is pinned
     cut(at, at.held.size() - 1, eviction_cause::capacity);
-    at.held.empty() ? standings_.erase(least) : standings_.put(least, {blocks_[at.held.back()].rank, at.worth, at.started});
+    stand(least);
   }
 }
 

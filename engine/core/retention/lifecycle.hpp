@@ -62,7 +62,8 @@ class lifecycle_policy : public retention_policy {
   void forget(context_id gone, eviction_cause cause);
   /// Gives up the claims on what lies beyond the first `keep` blocks.
   void cut(context_record& from, std::size_t keep, eviction_cause cause);
-  void rank(context_id which, instant now);
+  void rank(context_id which, instant now);  ///< brings its worth up to date
+  void stand(context_id which);              ///< and its place among the others
   void advance(instant now);
   void enqueue_unclaimed(block_index block);
   [[nodiscard]] block_index first_unclaimed() const;
