@@ -74,7 +74,8 @@ expected<std::string> unpack_xz(const std::string& name, std::string_view packed
     stream.next_out = piece.data();
     stream.avail_out = piece.size();
     state = lzma_code(&stream, LZMA_FINISH);
-    if (state != LZMA_OK && state != LZMA_STREAM_END) return corrupt(name, "not a whole xz file (liblzma says " + std::to_string(state) + ")");
+    if (state != LZMA_OK && state != LZMA_STREAM_END)
+      return corrupt(name, "not a whole xz file (liblzma says " + std::to_string(state) + ")");
     content.append(reinterpret_cast<const char*>(piece.data()), piece.size() - stream.avail_out);
     if (content.size() > limits::input_file_bytes_max) return too_large(name);
   }
@@ -82,7 +83,12 @@ expected<std::string> unpack_xz(const std::string& name, std::string_view packed
 }
 
 bool is_zstd(std::string_view content) { return content.starts_with("\x28\xb5\x2f\xfd"); }
-bool is_xz(std::string_view content) { return content.starts_with(std::string_view("\xfd" "7zXZ\0", 6)); }
+bool is_xz(std::string_view content) {
+  return content.starts_with(
+      std::string_view("\xfd"
+                       "7zXZ\0",
+                       6));
+}
 /// POSIX and GNU archives say so at byte 257.
 bool is_tar(std::string_view content) { return content.size() >= 512 && content.substr(257, 5) == "ustar"; }
 
@@ -103,7 +109,8 @@ expected<std::vector<named_content>> unpack_archive(const std::string& name, std
     const char* inner = archive_entry_pathname(entry);
     auto& file = files.emplace_back();
     file.name = std::filesystem::path(inner ? inner : "").filename().string();
-    file.content.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(archive_entry_size(entry), 0, static_cast<std::int64_t>(content.size()))));
+    file.content.resize(
+        static_cast<std::size_t>(std::clamp<std::int64_t>(archive_entry_size(entry), 0, static_cast<std::int64_t>(content.size()))));
     const auto count = archive_read_data(reader.get(), file.content.data(), file.content.size());
     if (count != static_cast<la_ssize_t>(file.content.size())) return corrupt(name, "the archive ends within " + file.name);
   }

@@ -76,7 +76,8 @@ expected<recorded_trace> load(const replay_options& options, progress_bar& bar) 
 }
 
 /// SHARE (at most 1) or BYTES of `host=...`, in blocks.
-expected<std::uint64_t> host_blocks_of(const replay_options& options, const replay_rates& rates, const scenario& played, double block_tokens) {
+expected<std::uint64_t> host_blocks_of(const replay_options& options, const replay_rates& rates, const scenario& played,
+                                       double block_tokens) {
   std::uint64_t blocks = 0;
   for (const auto& tier : options.tiers) {
     constexpr std::string_view prefix = "host=";
@@ -100,11 +101,14 @@ expected<replay_rates> rates_of(const replay_options& options) {
 }
 
 /// Every policy with every routing and capacity.
-std::vector<replay_row> rows_of(const replay_options& options, const replay_rates& rates, const scenario& played, std::uint64_t host_blocks) {
+std::vector<replay_row> rows_of(const replay_options& options, const replay_rates& rates, const scenario& played,
+                                std::uint64_t host_blocks) {
   auto shares = options.capacity_shares;
   if (shares.empty() && options.capacity_blocks == 0) shares.assign(std::begin(capacity_shares_default), std::end(capacity_shares_default));
   auto policies = options.policies;
-  if (policies.empty()) policies = options.workers > 1 || host_blocks > 0 ? std::vector<std::string>{"lru", "lifecycle"} : std::vector<std::string>{"lru", "belady", "lifecycle"};
+  if (policies.empty())
+    policies = options.workers > 1 || host_blocks > 0 ? std::vector<std::string>{"lru", "lifecycle"}
+                                                      : std::vector<std::string>{"lru", "belady", "lifecycle"};
   std::vector<replay_row> rows;
   const auto add = [&](const std::string& policy, const std::string& routing, double share, std::uint64_t blocks) {
     replay_row& row = rows.emplace_back();
@@ -137,7 +141,8 @@ std::optional<failure> play_rows(const replay_input& input, std::vector<replay_r
 expected<std::vector<replay_row>> replay(const replay_options& options, replay_summary& summary) {
   progress_bar bar;
   const auto hints = parse_hints(options.hints);
-  if (!hints) return failure{errc::invalid_request, "--hints " + options.hints + ": expects none, exact, lognormal:SIGMA or constant:SECONDS", {}};
+  if (!hints)
+    return failure{errc::invalid_request, "--hints " + options.hints + ": expects none, exact, lognormal:SIGMA or constant:SECONDS", {}};
   auto shape = parse_scenario(options.scenario_text);
   if (!shape) return failure{errc::invalid_request, "--scenario " + options.scenario_text + ": expects recorded or closed:C", {}};
   shape->seed = options.seed;
@@ -184,16 +189,20 @@ void add_replay(CLI::App& app, command& run) {
   sub->add_option("trace", options->traces, "Files (plain, .xz, .zst), folders or .tar.zst of them")->required();
   std::vector<std::string> formats;
   for (const auto name : trace_format_names()) formats.emplace_back(name);
-  sub->add_option("--format", options->format, "sessions, mooncake, agentic or trace; default: what the first file looks like")->check(CLI::IsMember(formats));
+  sub->add_option("--format", options->format, "sessions, mooncake, agentic or trace; default: what the first file looks like")
+      ->check(CLI::IsMember(formats));
   sub->add_option("--scenario", options->scenario_text, "recorded, or closed:C with C slots");
   sub->add_option("--seed", options->seed, "Of the shuffle, the hints' errors and random routing");
   sub->add_option("--policy", options->policies, "Any of lru, priority, lifecycle, belady")->delimiter(',');
-  auto* share = sub->add_option("--capacity-share", options->capacity_shares, "Of the unique blocks, on all devices together")->delimiter(',')->check(CLI::Range(0.0, 1.0));
+  auto* share = sub->add_option("--capacity-share", options->capacity_shares, "Of the unique blocks, on all devices together")
+                    ->delimiter(',')
+                    ->check(CLI::Range(0.0, 1.0));
   sub->add_option("--capacity-blocks", options->capacity_blocks, "On all devices together")->excludes(share);
   sub->add_option("--tier", options->tiers, "host=SHARE (at most 1) or host=BYTES, shared by all workers");
   sub->add_option("--workers", options->workers, "Devices")->check(CLI::Range(1, 256));
   sub->add_option("--routing", options->routings, "Any of round_robin, random, least_loaded, sticky, cost")->delimiter(',');
-  sub->add_option("--hints", options->hints, "none, exact, lognormal:SIGMA or constant:SECONDS: what is said of a tool pause when it begins");
+  sub->add_option("--hints", options->hints,
+                  "none, exact, lognormal:SIGMA or constant:SECONDS: what is said of a tool pause when it begins");
   sub->add_flag("--deaths", options->deaths, "The end of a session is known");
   sub->add_option("--timing", options->timing, "TOML with the rates; default: those of configs/timing.toml");
   sub->add_option("--json", options->json, "Also write the figures here");

@@ -56,7 +56,8 @@ std::string hit_table(const std::vector<replay_row>& rows) {
   for (const auto& name : distinct<std::string>(rows, name_of)) {
     text += print("\n%-28s", name.c_str());
     for (const double share : shares) {
-      const auto found = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return name_of(row) == name && share_of(row) == share; });
+      const auto found =
+          std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return name_of(row) == name && share_of(row) == share; });
       text += found == rows.end() ? print("%10s", "") : print("%10.2f", 100 * found->figures.hit_rate());
     }
   }
@@ -66,17 +67,21 @@ std::string hit_table(const std::vector<replay_row>& rows) {
 }  // namespace
 
 std::string replay_table(const replay_summary& summary, const std::vector<replay_row>& rows) {
-  std::string text = print("%s: %lu requests of %lu sessions, %lu block reads, %lu unique blocks of %lu tokens, ceiling %.2f %%\n\n", summary.scenario.c_str(),
-                           summary.requests, summary.sessions, summary.blocks, summary.unique_blocks, summary.block_tokens, 100 * summary.ceiling);
+  std::string text = print("%s: %lu requests of %lu sessions, %lu block reads, %lu unique blocks of %lu tokens, ceiling %.2f %%\n\n",
+                           summary.scenario.c_str(), summary.requests, summary.sessions, summary.blocks, summary.unique_blocks,
+                           summary.block_tokens, 100 * summary.ceiling);
   text += hit_table(rows);
-  text += print("\n%-28s%8s%8s%8s%11s%11s%9s%9s%9s%7s  %s\n", "row", "share", "device", "host", "onboard GB", "offload GB", "TTFT p50", "p95", "p99", "s", "evictions");
+  text += print("\n%-28s%8s%8s%8s%12s%12s%11s%11s%11s%7s  %s\n", "row", "share", "device", "host", "onboard GB", "offload GB", "TTFT s p50",
+                "p95", "p99", "s", "evictions");
   for (const auto& row : rows) {
     const auto& figures = row.figures;
-    const auto percent = [&](std::uint64_t hits) { return figures.blocks == 0 ? 0 : 100.0 * static_cast<double>(hits) / static_cast<double>(figures.blocks); };
-    text += print("%-28s%7.4g%%%8.2f%8.2f%11.1f%11.1f%9.3f%9.3f%9.3f%7.2f  ", name_of(row).c_str(), row.capacity_share * 100,
+    const auto percent = [&](std::uint64_t hits) {
+      return figures.blocks == 0 ? 0 : 100.0 * static_cast<double>(hits) / static_cast<double>(figures.blocks);
+    };
+    text += print("%-28s%7.4g%%%8.2f%8.2f%12.1f%12.1f%11.3f%11.3f%11.3f%7.2f  ", name_of(row).c_str(), row.capacity_share * 100,
                   percent(figures.device_hits), percent(figures.host_hits), bytes_of(row, figures.onboarded, summary) / 1e9,
-                  bytes_of(row, figures.offloaded, summary) / 1e9, figures.first_token_quantile_s(0.5), figures.first_token_quantile_s(0.95),
-                  figures.first_token_quantile_s(0.99), row.seconds);
+                  bytes_of(row, figures.offloaded, summary) / 1e9, figures.first_token_quantile_s(0.5),
+                  figures.first_token_quantile_s(0.95), figures.first_token_quantile_s(0.99), row.seconds);
     text += evictions_of(figures) + "\n";
   }
   return text;
@@ -87,7 +92,9 @@ std::string replay_json(const replay_summary& summary, const std::vector<replay_
   json list = json::array();
   for (const auto& row : rows) {
     const auto& figures = row.figures;
-    const auto rate = [&](std::uint64_t hits) { return figures.blocks == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(figures.blocks); };
+    const auto rate = [&](std::uint64_t hits) {
+      return figures.blocks == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(figures.blocks);
+    };
     json evictions = json::object();
     for (std::size_t cause = 0; cause < figures.evictions.size(); ++cause)
       evictions[std::string(core::to_string(static_cast<eviction_cause>(cause)))] = figures.evictions[cause];
@@ -114,9 +121,9 @@ std::string replay_json(const replay_summary& summary, const std::vector<replay_
                     {"decisions", figures.decisions},
                     {"seconds", row.seconds}});
   }
-  const json all{{"traces", summary.traces},         {"scenario", summary.scenario},       {"requests", summary.requests},
-                 {"sessions", summary.sessions},     {"block_tokens", summary.block_tokens}, {"unique_blocks", summary.unique_blocks},
-                 {"block_reads", summary.blocks},    {"ceiling", summary.ceiling},         {"rows", std::move(list)}};
+  const json all{{"traces", summary.traces},      {"scenario", summary.scenario},         {"requests", summary.requests},
+                 {"sessions", summary.sessions},  {"block_tokens", summary.block_tokens}, {"unique_blocks", summary.unique_blocks},
+                 {"block_reads", summary.blocks}, {"ceiling", summary.ceiling},           {"rows", std::move(list)}};
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -139,7 +139,9 @@ TEST_CASE("equal ids of two session files are different blocks") {
 }
 
 TEST_CASE("an agentic row starts when what it waits for is complete") {
-  const auto trace = read(trace_format::agentic, {R"({"request_id":"a:0","session_id":"a","input_length":64,"output_length":1,"hash_ids":[1],"wait_for":[],"timestamp":1000}
+  const auto trace =
+      read(trace_format::agentic,
+           {R"({"request_id":"a:0","session_id":"a","input_length":64,"output_length":1,"hash_ids":[1],"wait_for":[],"timestamp":1000}
 {"request_id":"a:1","session_id":"a","input_length":128,"output_length":1,"hash_ids":[1,2],"wait_for":["a:0"],"tool_wait_ms":2500}
 {"request_id":"b:0","session_id":"b","input_length":128,"output_length":1,"hash_ids":[1,3],"wait_for":["a:0","a:1"],"delay":1000})"});
   REQUIRE(trace.sessions.size() == 2);
@@ -150,7 +152,9 @@ TEST_CASE("an agentic row starts when what it waits for is complete") {
 }
 
 TEST_CASE("our own traces become growing chains, and a shorter prompt starts anew") {
-  const auto trace = read(trace_format::trace, {R"({"type":"turn","at_ms":10000,"session":"s","prompt_tokens":70,"output_tokens":5,"total_s":2,"how":"tool_calls"}
+  const auto trace =
+      read(trace_format::trace,
+           {R"({"type":"turn","at_ms":10000,"session":"s","prompt_tokens":70,"output_tokens":5,"total_s":2,"how":"tool_calls"}
 {"type":"lifecycle","at_ms":11000,"session":"s","verb":"tool_pause"}
 {"type":"turn","at_ms":20000,"session":"s","prompt_tokens":100,"output_tokens":5,"total_s":1,"how":"stop"}
 {"type":"turn","at_ms":30000,"session":"s","prompt_tokens":64,"output_tokens":5,"total_s":1,"how":"stop"})"});
@@ -162,16 +166,19 @@ TEST_CASE("our own traces become growing chains, and a shorter prompt starts ane
 }
 
 TEST_CASE("bad input is refused with file and line") {
-  CHECK(refusal(trace_format::mooncake, "{\"timestamp\": 0, \"hash_ids\": [1]}\n{\"timestamp\": 1, \"hash_ids\": [1,}").starts_with("file:2: not JSON"));
+  CHECK(refusal(trace_format::mooncake, "{\"timestamp\": 0, \"hash_ids\": [1]}\n{\"timestamp\": 1, \"hash_ids\": [1,}")
+            .starts_with("file:2: not JSON"));
   CHECK(refusal(trace_format::mooncake, "\n{\"hash_ids\": [1]}") == "file:2: a row needs its \"timestamp\"");
-  CHECK(refusal(trace_format::mooncake, "{\"timestamp\": 1, \"hash_ids\": [-1]}") == "file:1: a block id must be a whole number, not negative");
+  CHECK(refusal(trace_format::mooncake, "{\"timestamp\": 1, \"hash_ids\": [-1]}") ==
+        "file:1: a block id must be a whole number, not negative");
   CHECK(refusal(trace_format::sessions, "{\"requests\": [\n{\"hash_ids\": [1]}\n]}") == "file:2: a request needs its time, \"t\"");
   CHECK(refusal(trace_format::sessions, "{\"requests\": [").starts_with("file:1: not JSON"));
   CHECK(refusal(trace_format::sessions, "[]") == "the trace holds no request");
   CHECK(refusal(trace_format::trace, "{\"type\":\"turn\"}").starts_with("file:1: "));
   CHECK(refusal(trace_format::agentic, R"({"request_id":"a","session_id":"s","hash_ids":[],"wait_for":["b"]})") ==
         "file:1: waits for \"b\", which is not in the trace");
-  CHECK(refusal(trace_format::agentic, R"({"request_id":"a","session_id":"s","hash_ids":[],"wait_for":["a"]})") == "file:1: waits for itself");
+  CHECK(refusal(trace_format::agentic, R"({"request_id":"a","session_id":"s","hash_ids":[],"wait_for":["a"]})") ==
+        "file:1: waits for itself");
 }
 
 TEST_CASE("no cut of a good document crashes its parser") {
@@ -185,7 +192,8 @@ TEST_CASE("no cut of a good document crashes its parser") {
 }
 
 TEST_CASE("closed slots take sessions in turn and cap long gaps") {
-  const std::string slow = R"({"id":"a","block_size":64,"requests":[{"t":0,"type":"n","hash_ids":[1],"api_time":4},{"t":5000,"type":"n","hash_ids":[1]}]})";
+  const std::string slow =
+      R"({"id":"a","block_size":64,"requests":[{"t":0,"type":"n","hash_ids":[1],"api_time":4},{"t":5000,"type":"n","hash_ids":[1]}]})";
   const auto trace = read(trace_format::sessions, {slow, slow, slow});
   const auto played = make_scenario(trace, {.slots = 2, .seed = 1});
   REQUIRE(played);
@@ -207,7 +215,8 @@ TEST_CASE("lru and belady do what slow players do") {
     for (const std::uint64_t capacity : {1, 7, 40, 120, 10'000}) {
       CAPTURE(capacity);
       CHECK(play_row(trace, *played, {.policy = "lru", .device_blocks = capacity}).device_hits == naive_lru_hits(trace, *played, capacity));
-      CHECK(play_row(trace, *played, {.policy = "belady", .device_blocks = capacity}).device_hits == naive_belady_hits(trace, *played, capacity));
+      CHECK(play_row(trace, *played, {.policy = "belady", .device_blocks = capacity}).device_hits ==
+            naive_belady_hits(trace, *played, capacity));
     }
   }
 }

@@ -28,7 +28,8 @@ struct small_pool {
     std::size_t hits = 0;
     while (hits < path.size() && resident.contains(path[hits])) ++hits;
     const std::span all(path);
-    policy->turn_started({.stream = stream, .turn = ++turns, .resident = all.first(hits), .blocks = static_cast<std::uint32_t>(path.size())}, now);
+    policy->turn_started(
+        {.stream = stream, .turn = ++turns, .resident = all.first(hits), .blocks = static_cast<std::uint32_t>(path.size())}, now);
     policy->busy(all.first(hits));
     for (auto at = hits; at < path.size(); ++at) {
       if (resident.size() == capacity_) REQUIRE(evict(now) != no_block);
@@ -209,7 +210,8 @@ TEST_CASE("a ranked heap agrees with sorting, whatever changes") {
     }
     REQUIRE(heap.size() == reference.size());
     if (reference.empty()) continue;
-    const auto least = std::min_element(reference.begin(), reference.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto least =
+        std::min_element(reference.begin(), reference.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     REQUIRE(heap.key(heap.first()) == least->second);
   }
 }

@@ -60,8 +60,9 @@ class row_events : public json_events {
     if (depth_ != 1) return true;
     if (!std::isfinite(value)) return refuse("\"" + key_ + "\" is not finite");
     if (key_ == "timestamp") has_time = true;
-    for (const auto& [name, at] : {std::pair("timestamp", &timestamp_ms), std::pair("delay", &delay_ms), std::pair("tool_wait_ms", &tool_wait_ms),
-                                   std::pair("input_length", &input_length), std::pair("output_length", &output_length)})
+    for (const auto& [name, at] :
+         {std::pair("timestamp", &timestamp_ms), std::pair("delay", &delay_ms), std::pair("tool_wait_ms", &tool_wait_ms),
+          std::pair("input_length", &input_length), std::pair("output_length", &output_length)})
       if (key_ == name) {
         if (value < 0 || value > 1e15) return refuse("\"" + key_ + "\" is out of range");
         *at = value;
@@ -98,8 +99,10 @@ std::optional<failure> mooncake_parser::add_line(const std::string& name, std::s
 std::optional<failure> agentic_parser::add_line(const std::string& name, std::string_view line, std::size_t number, recorded_trace& into) {
   row_events read;
   if (auto problem = parse_json(name, line, read, number)) return problem;
-  if (read.id.empty() || read.session.empty()) return trace_failure(name, line, 0, "a row needs its \"request_id\" and \"session_id\"", number);
-  if (!by_id_.emplace(read.id, rows_.size()).second) return trace_failure(name, line, 0, "request id \"" + read.id + "\" comes twice", number);
+  if (read.id.empty() || read.session.empty())
+    return trace_failure(name, line, 0, "a row needs its \"request_id\" and \"session_id\"", number);
+  if (!by_id_.emplace(read.id, rows_.size()).second)
+    return trace_failure(name, line, 0, "request id \"" + read.id + "\" comes twice", number);
   if (read.wait_for.empty() && !read.has_time)
     return trace_failure(name, line, 0, "a row needs a \"timestamp\" or something to wait for", number);
   into.block_tokens = agentic_block_tokens;
@@ -123,7 +126,8 @@ std::optional<failure> agentic_parser::finish(recorded_trace& into) {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     for (const auto& id : rows_[i].wait_for) {
       const auto found = by_id_.find(id);
-      if (found == by_id_.end()) return failure{errc::corrupt_data, rows_[i].where + ": waits for \"" + id + "\", which is not in the trace", {}};
+      if (found == by_id_.end())
+        return failure{errc::corrupt_data, rows_[i].where + ": waits for \"" + id + "\", which is not in the trace", {}};
       waiters[found->second].push_back(i);
       ++missing[i];
     }

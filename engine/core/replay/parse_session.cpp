@@ -19,7 +19,9 @@ struct draft {
 
 class session_events : public json_events {
  public:
-  session_events(recorded_trace& trace, std::string name) : trace_(trace), scope_(trace.sessions.size() << 32) { session.name = std::move(name); }
+  session_events(recorded_trace& trace, std::string name) : trace_(trace), scope_(trace.sessions.size() << 32) {
+    session.name = std::move(name);
+  }
 
   bool start_object(std::size_t) {
     if (levels_.empty()) return push(level::document);
@@ -157,7 +159,8 @@ std::optional<failure> parse_session(const std::string& name, std::string_view t
   const auto width = static_cast<std::uint32_t>(std::clamp(events.block_tokens, 0.0, 1e6));
   if (into.block_tokens == 0) into.block_tokens = width;
   if (width != into.block_tokens)
-    return trace_failure(name, text, 0, "blocks of " + std::to_string(width) + " tokens, the sessions before have " + std::to_string(into.block_tokens));
+    return trace_failure(name, text, 0,
+                         "blocks of " + std::to_string(width) + " tokens, the sessions before have " + std::to_string(into.block_tokens));
   sort_by_time(events.session);
   into.sessions.push_back(std::move(events.session));
   return std::nullopt;

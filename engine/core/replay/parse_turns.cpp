@@ -55,8 +55,7 @@ void turn_parser::finish(recorded_trace& into) {
   for (auto& session : into.sessions) {
     sort_by_time(session);
     for (std::size_t i = 1; i < session.requests.size(); ++i)  // the wait after tool calls is a tool's
-      session.requests[i].input =
-          session.requests[i - 1].end == answer_end::tool_calls ? input_kind::tool_result : input_kind::person;
+      session.requests[i].input = session.requests[i - 1].end == answer_end::tool_calls ? input_kind::tool_result : input_kind::person;
   }
 }
 

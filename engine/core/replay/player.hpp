@@ -17,11 +17,12 @@ namespace troupe::core::replay {
 
 /// What moving and computing cost; the defaults are about those of an 8B model on one data-centre GPU.
 struct replay_rates {
-  double step_s = 0.004;                     ///< before the first token, whatever is computed
+  double step_s = 0.004;  ///< before the first token, whatever is computed
   double prefill_tokens_per_s = 30'000;
-  double decode_tokens_per_s = 60;           ///< of one sequence
+  double decode_tokens_per_s = 60;  ///< of one sequence
   double kv_bytes_per_token = 131'072;
-  double host_bytes_per_s = 20e9;            ///< from host memory to a device
+  double host_bytes_per_s = 20e9;  ///< from host memory to a device
+  bool operator==(const replay_rates&) const = default;
 };
 
 struct row_options {
@@ -41,7 +42,9 @@ struct row_figures {
   std::array<std::uint64_t, eviction_causes> evictions{};    ///< blocks that left memory, by cause
   std::vector<float> first_token_s;                          ///< per request, ascending
   std::uint64_t decisions = 0;                               ///< how often a victim was asked for
-  [[nodiscard]] double hit_rate() const { return blocks == 0 ? 0 : static_cast<double>(device_hits + host_hits) / static_cast<double>(blocks); }
+  [[nodiscard]] double hit_rate() const {
+    return blocks == 0 ? 0 : static_cast<double>(device_hits + host_hits) / static_cast<double>(blocks);
+  }
   [[nodiscard]] double first_token_quantile_s(double share) const;
 };
 

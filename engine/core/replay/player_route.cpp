@@ -41,8 +41,7 @@ std::uint32_t row_player::route(std::uint32_t number, stream_id stream) {
   }
   for (const holder_match& match : matches_) candidates_[match.holder].matched_blocks = match.blocks;
   if (host_)
-    for (std::uint32_t on = 0; on < workers_.size(); ++on)
-      candidates_[on].matched_blocks = reachable(on, candidates_[on].matched_blocks);
+    for (std::uint32_t on = 0; on < workers_.size(); ++on) candidates_[on].matched_blocks = reachable(on, candidates_[on].matched_blocks);
   route_question question{.prompt_tokens = asked.asked.input_tokens, .block_tokens = input_.trace.block_tokens};
   if (const auto last = streams_[stream].worker; last != no_worker) question.last_worker = worker_id{last};
   question.random = rng_();

@@ -80,7 +80,8 @@ expected<scenario> make_scenario(const recorded_trace& trace, const scenario_opt
   if (options.slots == 0) {
     for (const auto& session : trace.sessions) play(session, session.begin_s, false, made);
   } else {
-    if (!trace.has_sessions) return failure{errc::invalid_request, "this trace has no sessions: only the recorded scenario can be played", {}};
+    if (!trace.has_sessions)
+      return failure{errc::invalid_request, "this trace has no sessions: only the recorded scenario can be played", {}};
     play_closed(trace, options, made);
     if (made.requests.empty()) return failure{errc::invalid_request, "no session of this trace has two requests", {}};
   }

@@ -54,7 +54,7 @@ struct recorded_request {
 
 struct recorded_session {
   std::string name;
-  double begin_s = 0;  ///< in the recorded order
+  double begin_s = 0;                      ///< in the recorded order
   std::vector<recorded_request> requests;  ///< by time
 };
 

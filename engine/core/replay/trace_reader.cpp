@@ -89,10 +89,14 @@ trace_reader::~trace_reader() = default;
 std::optional<failure> trace_reader::add(const std::string& name, std::string_view text) {
   state& s = *state_;
   switch (s.format) {
-    case trace_format::sessions: return parse_session(name, text, s.trace);
-    case trace_format::mooncake: return add_lines(s.mooncake, name, text, s.trace);
-    case trace_format::agentic: return add_lines(s.agentic, name, text, s.trace);
-    case trace_format::trace: return add_lines(s.turns, name, text, s.trace);
+    case trace_format::sessions:
+      return parse_session(name, text, s.trace);
+    case trace_format::mooncake:
+      return add_lines(s.mooncake, name, text, s.trace);
+    case trace_format::agentic:
+      return add_lines(s.agentic, name, text, s.trace);
+    case trace_format::trace:
+      return add_lines(s.turns, name, text, s.trace);
   }
   return std::nullopt;
 }

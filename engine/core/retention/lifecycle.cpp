@@ -200,7 +200,7 @@ eviction lifecycle_policy::victim(const question& asked, instant now) {
     context_record& at = contexts_[least];
     const resident_block& last = blocks_[at.held.back()];
     if (unclaimed != no_block && blocks_[unclaimed].rank <= last.rank) return {unclaimed, blocks_[unclaimed].cause};
-    if (!last.is_idle) {
+    if (!last.is_idle && last.claims == 1) {  // shared ones are given up at once: others keep them
       standings_.erase(least);
       in_use_.push_back(least);
       continue;

@@ -40,7 +40,7 @@ class lifecycle_policy : public retention_policy {
     stream_id stream = no_stream;
     std::uint64_t turn = 0;        ///< the last one
     std::deque<block_index> held;  ///< the blocks it claims, from the first on
-    std::uint32_t length = 0;       ///< of its last prompt
+    std::uint32_t length = 0;      ///< of its last prompt
     instant started{0};
     context_waits waits;
     float worth = 0;
@@ -73,9 +73,9 @@ class lifecycle_policy : public retention_policy {
   std::vector<context_record> contexts_;
   std::vector<context_id> free_contexts_;
   std::vector<stream_record> streams_;
-  ranked_heap<standing> standings_;   ///< contexts that claim something and whose last block is idle, the least first
-  ranked_heap<instant> changes_;      ///< when a context's worth changes next
-  std::vector<context_id> in_use_;    ///< taken out of `standings_` because their last block is busy
+  ranked_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
+  ranked_heap<instant> changes_;     ///< when a context's worth changes next
+  std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
 };
 
 }  // namespace troupe::core

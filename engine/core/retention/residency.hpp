@@ -25,9 +25,9 @@ struct resident_block {
   block_index parent = no_block;
   block_index previous = no_block, next = no_block;  ///< in the queue of its rank
   std::uint32_t children = 0;
-  std::uint32_t claims = 0;  ///< streams whose current context contains it
-  std::uint8_t rank = 0;     ///< priority, 0 to rank_max; pinned: one more
-  std::uint8_t priority = 0; ///< what the rank is again when a pin ends
+  std::uint32_t claims = 0;                         ///< streams whose current context contains it
+  std::uint8_t rank = 0;                            ///< priority, 0 to rank_max; pinned: one more
+  std::uint8_t priority = 0;                        ///< what the rank is again when a pin ends
   eviction_cause cause = eviction_cause::capacity;  ///< why nobody claims it any more
   bool is_resident = false, is_idle = false, is_queued = false;
   instant pinned_until{0};

@@ -33,8 +33,8 @@ struct turn_finish {
   std::uint64_t turn = 0;
   turn_end end = turn_end::unknown;
   std::uint32_t output_tokens = 0;
-  std::uint64_t tool = 0;       ///< a hash of the names of the tools it called; 0: not known
-  double pause_expected_s = -1; ///< a hint of the harness; negative: none
+  std::uint64_t tool = 0;        ///< a hash of the names of the tools it called; 0: not known
+  double pause_expected_s = -1;  ///< a hint of the harness; negative: none
 };
 
 struct eviction {
@@ -53,10 +53,10 @@ class retention_policy {
   virtual ~retention_policy() = default;
 
   // Blocks. A chain is parents before children.
-  virtual void stored(block_index block, block_index parent) = 0;        ///< in use until idle() names it
-  virtual void busy(std::span<const block_index> chain) = 0;             ///< in use now: they cannot leave
-  virtual void idle(std::span<const block_index> chain, instant now) = 0; ///< used until now; they may leave, the last one first
-  virtual void removed(block_index block) = 0;                           ///< has left, for whatever reason; it has no child
+  virtual void stored(block_index block, block_index parent) = 0;          ///< in use until idle() names it
+  virtual void busy(std::span<const block_index> chain) = 0;               ///< in use now: they cannot leave
+  virtual void idle(std::span<const block_index> chain, instant now) = 0;  ///< used until now; they may leave, the last one first
+  virtual void removed(block_index block) = 0;                             ///< has left, for whatever reason; it has no child
   /// In a lower tier: the block came down from the tier above. Tiers get a stream's last blocks first, so it lies before all that
   /// this one has of the stream; its parent is not here.
   virtual void demoted(stream_id stream, block_index block, instant now) = 0;

@@ -14,7 +14,8 @@ constexpr float bin_weight = 4;                           // waits that this gue
 
 std::array<double, return_model::bins + 1> make_begins() {
   std::array<double, return_model::bins + 1> begins{};
-  for (std::size_t bin = 1; bin < begins.size(); ++bin) begins[bin] = first_bin_s * std::exp2(static_cast<double>(bin - 1) / bins_per_octave);
+  for (std::size_t bin = 1; bin < begins.size(); ++bin)
+    begins[bin] = first_bin_s * std::exp2(static_cast<double>(bin - 1) / bins_per_octave);
   return begins;
 }
 const std::array<double, return_model::bins + 1> begins = make_begins();

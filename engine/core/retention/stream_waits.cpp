@@ -7,11 +7,11 @@ namespace troupe::core {
 namespace {
 
 constexpr auto none = return_model::none;
-constexpr double gap_s_min = 0.05, log_gap_max = 6;        // e^6 s: one long absence does not make a stream slow for ever
-constexpr double pace_weight = 0.4;                        // of the newest gap
-constexpr double pace_first = 0.5, pace_width = 0.8;       // of the buckets, in logarithms of seconds
+constexpr double gap_s_min = 0.05, log_gap_max = 6;   // e^6 s: one long absence does not make a stream slow for ever
+constexpr double pace_weight = 0.4;                   // of the newest gap
+constexpr double pace_first = 0.5, pace_width = 0.8;  // of the buckets, in logarithms of seconds
 constexpr std::uint32_t output_tokens_steps[] = {60, 250, 1000};
-constexpr std::uint32_t tools_known = 256;                 // names share a class beyond
+constexpr std::uint32_t tools_known = 256;  // names share a class beyond
 
 double seconds_of(instant time) { return std::chrono::duration<double>(time).count(); }
 instant instant_of(double seconds) { return std::chrono::duration_cast<instant>(std::chrono::duration<double>(seconds)); }

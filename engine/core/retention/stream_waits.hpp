@@ -5,8 +5,8 @@
 
 #include <array>
 
-#include "engine/core/retention/return_model.hpp"
 #include "engine/core/retention/retention_policy.hpp"
+#include "engine/core/retention/return_model.hpp"
 
 namespace troupe::core {
 
