@@ -48,9 +48,13 @@ std::vector<std::string> random_sessions(std::uint32_t seed) {
       if (rng() % 8 == 0) ids.resize(ids.size() / 3);
       for (std::uint32_t more = rng() % 9; more > 0; --more) ids.push_back(++fresh);
       t += static_cast<double>(rng() % 400) / 10;
-      requests += std::string(request ? "," : "") + R"({"t":)" + std::to_string(t) + R"(,"type":"n","in":64,"out":9,"input_types":[")" +
+      if (request > 0) requests += ",";
+      requests += R"({"t":)" + std::to_string(t) + R"(,"type":"n","in":64,"out":9,"input_types":[")" +
                   (rng() % 2 ? "tool_result" : "text") + R"("],"output_types":["tool_use"],"stop":"tool_use","api_time":2,"hash_ids":[)";
-      for (std::size_t i = 0; i < ids.size(); ++i) requests += (i ? "," : "") + std::to_string(ids[i]);
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (i > 0) requests += ",";
+        requests += std::to_string(ids[i]);
+      }
       requests += "]}";
     }
     documents.push_back(R"({"id":"s)" + std::to_string(session) + R"(","block_size":64,"requests":[)" + requests + "]}");
