@@ -15,6 +15,7 @@ void add_tokenize(CLI::App& app, command& run);
 void add_generate(CLI::App& app, command& run);
 void add_serve(CLI::App& app, command& run);
 void add_demo(CLI::App& app, command& run);
+void add_replay(CLI::App& app, command& run);
 
 /// Prints `what` for a person on standard error; the exit status of a failed command.
 int fail(const std::string& what);

@@ -9,6 +9,8 @@
 #include <iterator>
 #include <map>
 
+#include "actors/config_timing.hpp"
+
 using namespace troupe;
 using namespace troupe::actors;
 namespace fs = std::filesystem;
@@ -312,6 +314,7 @@ TEST_CASE("every shipped config loads and writes back") {
     if (entry.path().extension() != ".toml") continue;
     CAPTURE(entry.path());
     ++files;
+    if (entry.path().filename() == "timing.toml") continue;  // rates, not a node: below
     const auto loaded = load_config(entry.path(), "/home/agent");
     if (!loaded) FAIL(loaded.error().message);
     const auto again = parse_config(to_toml(*loaded), {"/elsewhere", ""});
@@ -319,6 +322,20 @@ TEST_CASE("every shipped config loads and writes back") {
     CHECK(*again == *loaded);
   }
   CHECK(files >= 1);
+}
+
+TEST_CASE("the shipped rates are the replay lab's defaults, and mistakes are named") {
+  std::ifstream file(configs() / "timing.toml");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto shipped = parse_timing(text, "timing.toml");
+  REQUIRE(shipped);
+  CHECK(*shipped == core::replay::replay_rates{});
+  CHECK(parse_timing("[timing]\nstep_s = 1", "f")->step_s == 1);
+  CHECK(parse_timing("[timing]\nstep = 1", "f").error().message == "f: timing.step: unknown key (line 2)");
+  CHECK(parse_timing("[timing]\nstep_s = 0", "f").error().message == "f: timing.step_s: expects a number above 0 and up to 1e15");
+  CHECK(parse_timing("[timing]\nstep_s = \"x\"", "f").error().message == "f: timing.step_s: expects a number");
+  CHECK(parse_timing("[rates]", "f").error().message == "f: unknown section \"rates\" (line 1)");
+  CHECK_FALSE(parse_timing("[timing", "f"));
 }
 
 TEST_CASE("a config file that cannot be read is named") {

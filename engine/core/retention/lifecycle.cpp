@@ -1,0 +1,217 @@
+#include "engine/core/retention/lifecycle.hpp"
+
+#include <algorithm>
+
+namespace troupe::core {
+namespace {
+
+constexpr double continued_share = 0.9;  // of a context's blocks that the next prompt must begin with; its very end is often rewritten
+
+std::size_t common_prefix(const std::deque<block_index>& held, std::span<const block_index> path) {
+  return static_cast<std::size_t>(std::mismatch(held.begin(), held.end(), path.begin(), path.end()).first - held.begin());
+}
+
+}  // namespace
+
+void lifecycle_policy::busy(std::span<const block_index> chain) {
+  for (const block_index block : chain) {
+    blocks_[block].is_idle = false;
+    blocks_.unlink(block);
+  }
+}
+
+void lifecycle_policy::idle(std::span<const block_index> chain, instant now) {
+  for (std::size_t i = chain.size(); i-- > 0;) {
+    blocks_[chain[i]].is_idle = true;
+    if (blocks_[chain[i]].claims == 0) enqueue_unclaimed(chain[i]);
+  }
+  for (const context_id each : std::exchange(in_use_, {}))
+    if (contexts_[each].stream != no_stream) rank(each, now);
+}
+
+void lifecycle_policy::removed(block_index block) {
+  if (blocks_[block].claims > 0) {  // not named by victim(): rare, so a look at every context will do
+    for (context_id at = 0; at < contexts_.size(); ++at) {
+      context_record& each = contexts_[at];
+      const auto found = std::find(each.held.begin(), each.held.end(), block);
+      if (found != each.held.end()) cut(each, static_cast<std::size_t>(found - each.held.begin()), eviction_cause::capacity);
+      if (standings_.contains(at)) stand(at);
+    }
+  }
+  blocks_.remove(block);
+}
+
+void lifecycle_policy::enqueue_unclaimed(block_index block) {
+  if (blocks_[block].is_idle) blocks_.append(block);
+}
+
+void lifecycle_policy::cut(context_record& from, std::size_t keep, eviction_cause cause) {
+  while (from.held.size() > keep) {
+    const block_index block = from.held.back();
+    from.held.pop_back();
+    if (--blocks_[block].claims > 0) continue;
+    blocks_[block].cause = cause;
+    enqueue_unclaimed(block);
+  }
+}
+
+std::size_t lifecycle_policy::find_continued(const stream_record& stream, const turn_start& turn) const {
+  std::size_t best = stream.contexts.size();
+  std::pair<std::size_t, std::uint32_t> best_fit{0, 0};
+  for (std::size_t i = 0; i < stream.contexts.size(); ++i) {
+    const context_record& each = contexts_[stream.contexts[i]];
+    const std::size_t common = common_prefix(each.held, turn.resident);
+    if (common + 1 < each.held.size() && static_cast<double>(common) < continued_share * static_cast<double>(each.held.size())) continue;
+    if (turn.blocks + 1 < each.length && turn.blocks < continued_share * each.length) continue;
+    const std::pair fit{common, each.length};
+    if (best == stream.contexts.size() || fit >= best_fit) {
+      best = i;
+      best_fit = fit;
+    }
+  }
+  return best;
+}
+
+void lifecycle_policy::turn_started(const turn_start& turn, instant now) {
+  advance(now);
+  if (turn.stream >= streams_.size()) streams_.resize(std::size_t{turn.stream} + 1);
+  stream_record& stream = streams_[turn.stream];
+  const std::size_t found = find_continued(stream, turn);
+  context_id current = no_context;
+  if (found < stream.contexts.size()) {
+    current = stream.contexts[found];
+    stream.contexts.erase(stream.contexts.begin() + static_cast<std::ptrdiff_t>(found));
+    context_record& at = contexts_[current];
+    models_.come_back(at.waits, now);
+    stream.pace.add(std::chrono::duration<double>(now - at.started).count());
+    cut(at, common_prefix(at.held, turn.resident), eviction_cause::superseded);
+  } else {
+    current = begin_context(turn.stream, turn, now);
+  }
+  streams_[turn.stream].contexts.push_back(current);
+  context_record& at = contexts_[current];
+  at.turn = turn.turn;
+  at.started = now;
+  at.length = turn.blocks;
+  models_.start(at.waits, turn.input, stream.pace, now);
+  rank(current, now);
+}
+
+lifecycle_policy::context_id lifecycle_policy::begin_context(stream_id stream, const turn_start& turn, instant now) {
+  auto& siblings = streams_[stream].contexts;
+  if (!siblings.empty()) {
+    context_record& before = contexts_[siblings.back()];
+    models_.supersede(before.waits, turn.input, static_cast<double>(turn.blocks) / std::max(before.length, 1U), now);
+    rank(siblings.back(), now);
+  }
+  if (siblings.size() >= contexts_per_stream_max) {
+    forget(siblings.front(), eviction_cause::superseded);
+    siblings.erase(siblings.begin());
+  }
+  context_id made = static_cast<context_id>(contexts_.size());
+  if (free_contexts_.empty()) {
+    contexts_.emplace_back();
+  } else {
+    made = free_contexts_.back();
+    free_contexts_.pop_back();
+  }
+  contexts_[made].stream = stream;
+  return made;
+}
+
+void lifecycle_policy::forget(context_id gone, eviction_cause cause) {
+  cut(contexts_[gone], 0, cause);
+  standings_.erase(gone);
+  changes_.erase(gone);
+  contexts_[gone] = {};
+  free_contexts_.push_back(gone);
+}
+
+void lifecycle_policy::context(stream_id stream, std::span<const block_index> resident, instant now) {
+  if (stream >= streams_.size() || streams_[stream].contexts.empty()) return;
+  const context_id current = streams_[stream].contexts.back();
+  context_record& at = contexts_[current];
+  cut(at, common_prefix(at.held, resident), eviction_cause::superseded);
+  for (const block_index block : resident.subspan(at.held.size())) {
+    if (blocks_[block].claims++ == 0) blocks_.unlink(block);
+    at.held.push_back(block);
+  }
+  rank(current, now);
+}
+
+void lifecycle_policy::demoted(stream_id stream, block_index block, instant now) {
+  blocks_.store(block, no_block);
+  blocks_[block].is_idle = true;
+  if (stream >= streams_.size() || streams_[stream].contexts.empty()) return enqueue_unclaimed(block);
+  const context_id current = streams_[stream].contexts.back();
+  contexts_[current].held.push_front(block);
+  ++blocks_[block].claims;
+  if (!standings_.contains(current)) rank(current, now);
+}
+
+void lifecycle_policy::turn_finished(const turn_finish& how, instant now) {
+  if (how.stream >= streams_.size() || streams_[how.stream].contexts.empty()) return;
+  advance(now);
+  stream_record& stream = streams_[how.stream];
+  for (const context_id each : stream.contexts) {
+    context_record& at = contexts_[each];
+    if (at.turn != how.turn || at.waits.leading != wait_kind::running) continue;
+    models_.finish(at.waits, how, stream.pace, now);
+    rank(each, now);
+  }
+}
+
+void lifecycle_policy::died(stream_id stream, eviction_cause cause, instant) {
+  if (stream >= streams_.size()) return;
+  for (const context_id each : streams_[stream].contexts) forget(each, cause);
+  streams_[stream] = {};
+}
+
+void lifecycle_policy::rank(context_id which, instant now) {
+  context_record& at = contexts_[which];
+  const instant change = models_.advance(at.waits, now);
+  change == instant{0} ? changes_.erase(which) : changes_.put(which, change);
+  at.worth = static_cast<float>(models_.worth(at.waits));
+  stand(which);
+}
+
+void lifecycle_policy::stand(context_id which) {
+  const context_record& at = contexts_[which];
+  at.held.empty() ? standings_.erase(which) : standings_.put(which, {blocks_[at.held.back()].rank, at.worth, at.started});
+}
+
+void lifecycle_policy::advance(instant now) {
+  while (!changes_.empty() && changes_.key(changes_.first()) <= now) rank(changes_.first(), now);
+}
+
+block_index lifecycle_policy::first_unclaimed() const {
+  block_index block = blocks_.first();
+  while (block != no_block && blocks_[block].children > 0) block = blocks_[block].next;
+  return block;
+}
+
+eviction lifecycle_policy::victim(const question& asked, instant now) {
+  advance(now);
+  blocks_.expire(now);
+  for (;;) {
+    const block_index unclaimed = first_unclaimed();
+    if (standings_.empty()) return {unclaimed, unclaimed == no_block ? eviction_cause::capacity : blocks_[unclaimed].cause};
+    const context_id least = standings_.first();
+    context_record& at = contexts_[least];
+    const resident_block& last = blocks_[at.held.back()];
+    if (unclaimed != no_block && blocks_[unclaimed].rank <= last.rank) return {unclaimed, blocks_[unclaimed].cause};
+    if (!last.is_idle && last.claims == 1) {  // shared ones are given up at once: others keep them
+      standings_.erase(least);
+      in_use_.push_back(least);
+      continue;
+    }
+    if (asked.competing < streams_.size() && !streams_[asked.competing].contexts.empty() &&
+        contexts_[streams_[asked.competing].contexts.back()].worth <= at.worth)
+      return {};
+    if (last.rank > rank_max) return {};  // everything that is left is pinned
+    cut(at, at.held.size() - 1, eviction_cause::capacity);
+    stand(least);
+  }
+}
+
+}  // namespace troupe::core

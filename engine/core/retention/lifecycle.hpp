@@ -1,0 +1,81 @@
+// The default policy: what an agent is doing says when it comes back, and that says what its blocks are worth.
+//
+// A stream has one context, or a few where it forks (a subagent under its parent's name) or rewrites its history. A context claims
+// the leading blocks of its last prompt. Blocks that no context claims leave first, in the order in which they lost their claims;
+// then the context of the least worth gives up its last block, and so on, from its end to its begin. Who asks for room competes too: a
+// stream that will not be back soon does not displace others, so a set of streams that does not fit does not thrash.
+#pragma once
+
+#include <deque>
+
+#include "engine/core/retention/ranked_heap.hpp"
+#include "engine/core/retention/stream_waits.hpp"
+
+namespace troupe::core {
+
+class lifecycle_policy : public retention_policy {
+ public:
+  explicit lifecycle_policy(std::uint32_t block_count) : blocks_(block_count) {}
+
+  void stored(block_index block, block_index parent) override { blocks_.store(block, parent); }
+  void busy(std::span<const block_index> chain) override;
+  void idle(std::span<const block_index> chain, instant now) override;
+  void removed(block_index block) override;
+  void demoted(stream_id stream, block_index block, instant now) override;
+  bool raise_priority(block_index block, std::uint8_t priority) override { return blocks_.raise(block, priority); }
+  bool pin(block_index block, instant until) override { return blocks_.pin(block, until); }
+
+  void turn_started(const turn_start& turn, instant now) override;
+  void context(stream_id stream, std::span<const block_index> resident, instant now) override;
+  void turn_finished(const turn_finish& how, instant now) override;
+  void died(stream_id stream, eviction_cause cause, instant now) override;
+  eviction victim(const question& asked, instant now) override;
+
+ private:
+  using context_id = std::uint32_t;
+  static constexpr context_id no_context = ~context_id{0};
+  static constexpr std::size_t contexts_per_stream_max = 8;  ///< the one that was used longest ago is forgotten
+
+  struct context_record {
+    stream_id stream = no_stream;
+    std::uint64_t turn = 0;        ///< the last one
+    std::deque<block_index> held;  ///< the blocks it claims, from the first on
+    std::uint32_t length = 0;      ///< of its last prompt
+    instant started{0};
+    context_waits waits;
+    float worth = 0;
+  };
+  struct stream_record {
+    std::vector<context_id> contexts;  ///< the current one last
+    stream_pace pace;
+  };
+  /// By rank of the last block, then worth, then last use.
+  struct standing {
+    std::uint8_t rank = 0;
+    float worth = 0;
+    instant started{0};
+    auto operator<=>(const standing&) const = default;
+  };
+
+  [[nodiscard]] std::size_t find_continued(const stream_record& stream, const turn_start& turn) const;
+  context_id begin_context(stream_id stream, const turn_start& turn, instant now);
+  void forget(context_id gone, eviction_cause cause);
+  /// Gives up the claims on what lies beyond the first `keep` blocks.
+  void cut(context_record& from, std::size_t keep, eviction_cause cause);
+  void rank(context_id which, instant now);  ///< brings its worth up to date
+  void stand(context_id which);              ///< and its place among the others
+  void advance(instant now);
+  void enqueue_unclaimed(block_index block);
+  [[nodiscard]] block_index first_unclaimed() const;
+
+  residency blocks_;  ///< its queue: idle blocks without a claim
+  wait_models models_;
+  std::vector<context_record> contexts_;
+  std::vector<context_id> free_contexts_;
+  std::vector<stream_record> streams_;
+  ranked_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
+  ranked_heap<instant> changes_;     ///< when a context's worth changes next
+  std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
+};
+
+}  // namespace troupe::core

@@ -1,0 +1,249 @@
+#include "engine/core/retention/retention_policy.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "engine/core/retention/ranked_heap.hpp"
+#include "engine/core/retention/return_model.hpp"
+
+using namespace troupe;
+using namespace troupe::core;
+using namespace std::chrono_literals;
+
+namespace {
+
+using chain = std::vector<block_index>;
+
+/// A pool of `capacity` blocks that keeps whole chains: what a worker does between two turns, without the turns.
+struct small_pool {
+  small_pool(std::string_view name, std::size_t capacity) : policy(make_retention_policy(name, {.block_count = 64})), capacity_(capacity) {
+    REQUIRE(policy);
+  }
+
+  /// One turn of `stream` over `path`; returns how many leading blocks were there.
+  std::size_t turn(stream_id stream, const chain& path, instant now) {
+    std::size_t hits = 0;
+    while (hits < path.size() && resident.contains(path[hits])) ++hits;
+    const std::span all(path);
+    policy->turn_started(
+        {.stream = stream, .turn = ++turns, .resident = all.first(hits), .blocks = static_cast<std::uint32_t>(path.size())}, now);
+    policy->busy(all.first(hits));
+    for (auto at = hits; at < path.size(); ++at) {
+      if (resident.size() == capacity_) REQUIRE(evict(now) != no_block);
+      policy->stored(path[at], at == 0 ? no_block : path[at - 1]);
+      resident[path[at]] = at == 0 ? no_block : path[at - 1];
+    }
+    policy->context(stream, all, now);
+    policy->idle(all, now);
+    return hits;
+  }
+  void finish(stream_id stream, turn_end end, instant now) { policy->turn_finished({.stream = stream, .turn = turns, .end = end}, now); }
+
+  block_index evict(instant now) {
+    const eviction gone = policy->victim({}, now);
+    if (gone.block == no_block) return no_block;
+    REQUIRE(resident.contains(gone.block));
+    const bool is_leaf = std::none_of(resident.begin(), resident.end(), [&](const auto& each) { return each.second == gone.block; });
+    CHECK_MESSAGE(is_leaf, "block " << gone.block << " has a child");
+    policy->removed(gone.block);
+    resident.erase(gone.block);
+    last_cause = gone.cause;
+    return gone.block;
+  }
+
+  std::unique_ptr<retention_policy> policy;
+  std::map<block_index, block_index> resident;  ///< with their parents
+  std::uint64_t turns = 0;
+  eviction_cause last_cause = eviction_cause::capacity;
+
+ private:
+  std::size_t capacity_;
+};
+
+}  // namespace
+
+TEST_CASE("every retention policy has a name and an unknown name has none") {
+  CHECK(retention_policy_names() == std::vector<std::string_view>{"lru", "priority", "lifecycle", "belady"});
+  for (const auto name : retention_policy_names()) CHECK(make_retention_policy(name, {.block_count = 4}));
+  CHECK_FALSE(make_retention_policy("best", {}));
+}
+
+TEST_CASE("lru lets the least recently used chain go first, from its end") {
+  small_pool pool("lru", 16);
+  pool.turn(0, {0, 1, 2}, 1s);
+  pool.turn(1, {5, 6}, 2s);
+  pool.turn(0, {0, 1}, 3s);
+  std::vector<block_index> order;
+  for (block_index gone = pool.evict(4s); gone != no_block; gone = pool.evict(4s)) order.push_back(gone);
+  CHECK(order == std::vector<block_index>{2, 6, 5, 1, 0});
+}
+
+TEST_CASE("priority goes by rank, and a prefix ranks no lower than what builds on it") {
+  small_pool pool("priority", 16);
+  pool.turn(0, {0, 1, 2}, 1s);
+  pool.turn(1, {5, 6}, 2s);
+  CHECK(pool.policy->raise_priority(1, 40));
+  CHECK_FALSE(pool.policy->raise_priority(9, 40));
+  std::vector<block_index> order;
+  for (block_index gone = pool.evict(4s); gone != no_block; gone = pool.evict(4s)) order.push_back(gone);
+  CHECK(order == std::vector<block_index>{2, 6, 5, 1, 0});
+}
+
+TEST_CASE("what is pinned stays until its deadline, and what is before it") {
+  for (const auto* name : {"priority", "lifecycle"}) {
+    CAPTURE(name);
+    small_pool pool(name, 16);
+    pool.turn(0, {0, 1, 2}, 1s);
+    CHECK(pool.policy->pin(1, 10s));
+    CHECK(pool.evict(5s) == 2);
+    CHECK(pool.evict(5s) == no_block);
+    CHECK(pool.evict(10s) == 1);
+    CHECK(pool.evict(10s) == 0);
+  }
+}
+
+TEST_CASE("a block in use is no victim") {
+  for (const auto* name : {"lru", "lifecycle"}) {
+    CAPTURE(name);
+    small_pool pool(name, 16);
+    pool.turn(0, {0, 1}, 1s);
+    pool.turn(1, {5}, 2s);
+    pool.policy->busy(chain{0, 1});
+    CHECK(pool.evict(3s) == 5);
+    CHECK(pool.evict(3s) == no_block);
+    pool.policy->idle(chain{0, 1}, 3s);
+    CHECK(pool.evict(3s) == 1);
+  }
+}
+
+TEST_CASE("blocks that no current context contains leave first, and say why") {
+  small_pool pool("lifecycle", 16);
+  pool.turn(0, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 1s);
+  pool.turn(1, {20, 21}, 2s);
+  pool.turn(0, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11}, 3s);  // its last block was rewritten
+  CHECK(pool.evict(4s) == 10);
+  CHECK(pool.last_cause == eviction_cause::superseded);
+  pool.policy->died(1, eviction_cause::death, 5s);
+  CHECK(pool.evict(5s) == 21);
+  CHECK(pool.last_cause == eviction_cause::death);
+  CHECK(pool.evict(5s) == 20);
+}
+
+TEST_CASE("a shared prefix stays as long as one stream claims it") {
+  small_pool pool("lifecycle", 16);
+  pool.turn(0, {0, 1, 2}, 1s);
+  pool.turn(1, {0, 1, 5}, 2s);
+  pool.policy->died(0, eviction_cause::death, 3s);
+  CHECK(pool.evict(4s) == 2);
+  CHECK(pool.evict(4s) == 5);
+  CHECK(pool.last_cause == eviction_cause::capacity);
+}
+
+TEST_CASE("lifecycle learns which pauses are short and keeps those contexts") {
+  small_pool pool("lifecycle", 40);
+  instant now = 0s;
+  for (int round = 0; round < 60; ++round) {  // after tool calls this stream is back in 5 s, after an answer it takes 10 minutes
+    pool.turn(0, {0, 1}, now);
+    pool.finish(0, turn_end::tool_calls, now += 1s);
+    pool.turn(0, {0, 1}, now += 5s);
+    pool.finish(0, turn_end::stop, now += 1s);
+    now += 600s;
+  }
+  pool.turn(1, {10, 11}, now);
+  pool.finish(1, turn_end::tool_calls, now += 1s);
+  pool.turn(2, {20, 21}, now);  // used later, but a person has to read its answer first
+  pool.finish(2, turn_end::stop, now += 1s);
+  CHECK(pool.evict(now += 1s) == 21);
+  CHECK(pool.evict(now) == 20);
+}
+
+TEST_CASE("a stream that does not fit does not displace those that will be back sooner") {
+  small_pool pool("lifecycle", 4);
+  instant now = 0s;
+  for (int round = 0; round < 60; ++round) {
+    pool.turn(0, {0, 1}, now);
+    pool.finish(0, turn_end::tool_calls, now += 1s);
+    now += 2s;
+  }
+  pool.turn(0, {0, 1}, now);
+  pool.finish(0, turn_end::tool_calls, now);
+  pool.policy->turn_started({.stream = 7, .turn = 999, .input = turn_input::person, .blocks = 4}, now + 100ms);
+  const eviction forced = pool.policy->victim({}, now + 100ms);
+  CHECK(forced.block == 1);
+}
+
+TEST_CASE("waits that never end count: a wait longer than any before is worth little") {
+  return_model model;
+  const auto all = model.classes_of({0, return_model::none, return_model::none, return_model::none, return_model::none});
+  for (int wait = 0; wait < 200; ++wait) {
+    const int last = wait % 2 == 0 ? return_model::bin_of(10) : return_model::bin_of(5000);
+    for (int bin = 0; bin <= last; ++bin) model.reached(all, bin);
+    if (wait % 2 == 0) model.ended(all, last);
+  }
+  const double fresh = model.worth(all, 0), late = model.worth(all, return_model::bin_of(60));
+  CHECK(fresh > 0.02);
+  CHECK(late < fresh / 50);
+}
+
+TEST_CASE("a bin contains the time at which it begins") {
+  for (int bin = 1; bin < return_model::bins; ++bin) CHECK(return_model::bin_of(return_model::begin_of(bin)) == bin);
+  CHECK(return_model::bin_of(0) == 0);
+  CHECK(return_model::bin_of(1e12) == return_model::bins - 1);
+}
+
+TEST_CASE("a ranked heap agrees with sorting, whatever changes") {
+  std::mt19937 rng(7);
+  ranked_heap<int> heap;
+  std::map<std::uint32_t, int> reference;
+  for (int step = 0; step < 4000; ++step) {
+    const std::uint32_t item = rng() % 50;
+    if (rng() % 3 == 0) {
+      heap.erase(item);
+      reference.erase(item);
+    } else {
+      const int key = static_cast<int>(rng() % 1000);
+      heap.put(item, key);
+      reference[item] = key;
+    }
+    REQUIRE(heap.size() == reference.size());
+    if (reference.empty()) continue;
+    const auto least =
+        std::min_element(reference.begin(), reference.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    REQUIRE(heap.key(heap.first()) == least->second);
+  }
+}
+
+TEST_CASE("whatever happens, victims are resident leaves and everything can leave in the end") {
+  for (const auto* name : {"lru", "priority", "lifecycle"}) {
+    for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+      CAPTURE(name);
+      CAPTURE(seed);
+      std::mt19937 rng(seed);
+      small_pool pool(name, 24);
+      instant now = 0s;
+      // Paths of a fixed tree: block b has the parent (b - 1) / 2, so that streams share prefixes.
+      for (int step = 0; step < 300; ++step) {
+        now += std::chrono::milliseconds(rng() % 20'000);
+        const stream_id stream = rng() % 6;
+        chain path;
+        for (block_index at = rng() % 60;; at = (at - 1) / 2) {
+          path.insert(path.begin(), at);
+          if (at == 0) break;
+        }
+        pool.turn(stream, path, now);
+        if (rng() % 2 == 0) pool.finish(stream, static_cast<turn_end>(rng() % 4), now += 1s);
+        if (rng() % 10 == 0) pool.policy->died(rng() % 6, eviction_cause::death, now);
+        if (rng() % 10 == 0) pool.policy->raise_priority(rng() % 60, static_cast<std::uint8_t>(rng() % 100));
+        if (rng() % 10 == 0) pool.policy->pin(path.back(), now + 1s);
+        while (pool.resident.size() > 12 && pool.evict(now) != no_block) {
+        }
+      }
+      while (pool.evict(now + 1h) != no_block) {
+      }
+      CHECK(pool.resident.empty());
+    }
+  }
+}
