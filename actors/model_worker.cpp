@@ -71,6 +71,27 @@ expected<request_id> model_worker::admit(const admit_request& request, instant n
   return request.id;
 }
 
+expected<request_id> model_worker::prefetch(const prefetch_request& request, instant now) {
+  if (request.tokens.empty() || holds_unknown_token(request.tokens, backend_->traits().vocabulary))
+    return failure{errc::invalid_request, "a prefetch needs tokens of the vocabulary", "tokens"};
+  admit_request asked;
+  asked.id = request.id;
+  asked.tokens = request.tokens;
+  asked.chain = request.chain;
+  asked.owner = request.owner;
+  asked.timeout_ms = request.timeout_ms;
+  auto spec = spec_of(asked, core::block_hasher{request.scope_seed, options_.pool.block_tokens}, now);
+  if (auto refused = scheduler_.refusal(spec)) return *std::move(refused);
+  tiers_.prefetch(std::move(spec), now);
+  return request.id;
+}
+
+std::vector<prefetch_done> model_worker::take_prefetched() {
+  std::vector<prefetch_done> done;
+  for (const auto& each : tiers_.take_prefetched()) done.push_back({each.id, each.blocks_onboarded, each.blocks_ready});
+  return done;
+}
+
 void model_worker::cancel(request_id id) { tiers_.cancel(id, events_); }
 
 owner_released model_worker::release(owner_id owner) { return {pool_.release_owner(owner)}; }

@@ -37,6 +37,10 @@ class model_worker {
   expected<request_id> admit(const admit_request& request, core::instant now);
   void cancel(request_id id);
   owner_released release(owner_id owner);
+  owner_demoted demote(owner_id owner) { return {pool_.demote_owner(owner)}; }
+  /// Failures: invalid_request for a prompt that no sequence could have.
+  expected<request_id> prefetch(const prefetch_request& request, core::instant now);
+  [[nodiscard]] std::vector<prefetch_done> take_prefetched();
   void complete(ticket_id ticket, const core::step_result& result);
   /// Plans and submits until the scheduler has no more for the backend. Ends sequences whose deadline has passed.
   void pump(core::instant now);

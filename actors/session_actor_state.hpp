@@ -50,7 +50,7 @@ struct session_actor_state {
   std::vector<owner_id> superseded;  ///< owners of compacted history, until the next prompt owns what it keeps
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
-  std::uint64_t verbs_unnamed = 0;
+  std::uint64_t verbs_unnamed = 0, prefetches = 0;
   std::unordered_map<session_id, session_kin_actor> children;
   std::set<caf::actor_addr> monitored;
   std::optional<core::instant> tick_at;

@@ -31,10 +31,14 @@ verb_effect apply_anywhere(const session_verb& verb) {
     case verb_kind::die:
       effect.die = true;
       break;
+    case verb_kind::demote:
+      effect.demote = true;
+      break;
+    case verb_kind::prefetch:
+      effect.prefetch = true;
+      break;
     case verb_kind::pin:
     case verb_kind::retain:
-    case verb_kind::demote:
-    case verb_kind::prefetch:
       return answered(verb, verb_outcome::rejected, "this version leaves what is kept where to its policy");
     default:
       break;

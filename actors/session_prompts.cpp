@@ -48,6 +48,11 @@ text::encoded_prompt session_prompts::encode(const scope& of, std::string text, 
   return encoder_->encode(std::move(text), options);
 }
 
+session_prompts::remembered session_prompts::last() const {
+  if (!encoder_) return {};
+  return {&encoder_->last(), hasher_of(*kept_.model, kept_.tenant, kept_.cache_salt).seed()};
+}
+
 text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::string rendered) {
   return encode(of, std::move(rendered), {.add_special_tokens = false, .parse_special_tokens = true});
 }

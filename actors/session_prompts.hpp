@@ -31,6 +31,12 @@ class session_prompts {
   /// A text or token prompt as it is. Fails with invalid_request for a token that the model does not have.
   expected<text::encoded_prompt> encode_plain(const scope& of, const turn_prompt& prompt);
   void forget() { encoder_.reset(); }
+  /// The last prompt of the main conversation, with the seed of its chain. Null: none is remembered.
+  struct remembered {
+    const text::encoded_prompt* prompt = nullptr;
+    std::uint64_t scope_seed = 0;
+  };
+  [[nodiscard]] remembered last() const;
 
  private:
   text::encoded_prompt encode(const scope& of, std::string text, text::tokenizer::encode_options options);

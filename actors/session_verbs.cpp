@@ -92,6 +92,52 @@ void begin_release(session_pointer self, const std::string& key, const session_v
   sum->arrive(0);
 }
 
+void begin_demote(session_pointer self, const std::string& key, verb_answer answer) {
+  auto sum = std::make_shared<freed_sum>([=](std::uint32_t blocks) mutable {
+    answer.detail = std::to_string(blocks) + " blocks leave the device next";
+    settle(self, key, to_string(verb_kind::demote), answer);
+  });
+  for (const auto& each : self->state.workers) {
+    sum->expect();
+    self->request(each.handle, std::chrono::milliseconds{limits::release_wait}, owner_demote{self->state.life.owner()})
+        .then([sum](const owner_demoted& demoted) { sum->arrive(demoted.blocks); }, [sum](const caf::error&) { sum->arrive(0); });
+  }
+  sum->arrive(0);
+}
+
+/// Asks the worker that the session used last: its next turn prefers that one.
+void begin_prefetch(session_pointer self, const std::string& key, verb_answer answer) {
+  auto& state = self->state;
+  const auto known = state.prompts.last();
+  const auto finish = [self, key](verb_answer told) { settle(self, key, to_string(verb_kind::prefetch), told); };
+  if (!known.prompt || known.prompt->tokens.empty() || state.workers.empty()) {
+    answer.outcome = verb_outcome::missing;
+    answer.detail = "no prompt is remembered that could be fetched";
+    return finish(answer);
+  }
+  prefetch_request request;
+  request.id = {state.life.owner().value + ++state.prefetches};  // both as good as random
+  request.owner = state.life.owner();
+  request.tokens = known.prompt->tokens;
+  request.chain = known.prompt->chain;
+  request.scope_seed = known.scope_seed;
+  const std::chrono::milliseconds wait{limits::verb_wait};
+  request.timeout_ms = static_cast<std::uint32_t>(wait.count());
+  const auto blocks = request.chain.size();
+  self->request(state.workers.back().handle, wait + std::chrono::milliseconds{limits::release_wait}, std::move(request))
+      .then(
+          [=](const prefetch_done& done) mutable {
+            answer.detail = std::to_string(done.blocks_ready) + " of " + std::to_string(blocks) + " blocks are on the device, " +
+                            std::to_string(done.blocks_onboarded) + " came from below";
+            finish(answer);
+          },
+          [=](const caf::error& error) mutable {
+            answer.outcome = verb_outcome::rejected;
+            answer.detail = to_failure(error).message;
+            finish(answer);
+          });
+}
+
 /// A verb without an id still needs a place to wait in.
 std::string waiting_key(session_pointer self, const session_verb& verb) {
   return verb.id.empty() ? std::string(1, '\0') + std::to_string(++self->state.verbs_unnamed) : verb.id;
@@ -119,7 +165,7 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
   auto effect = state.life.apply(verb, unix_ms_of(self));
   state.used_at = now_of(self);
   if (effect.supersede) supersede(self);
-  if (!effect.release && !effect.die) {
+  if (!effect.release && !effect.die && !effect.demote && !effect.prefetch) {
     settle(self, key, to_string(verb.what), effect.answer);
     tell_home(self);
     arm_tick(self);
@@ -129,6 +175,10 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
   state.verbs_waiting[key].push_back(promise);
   if (effect.die)
     begin_death(self, key, verb);
+  else if (effect.demote)
+    begin_demote(self, key, std::move(effect.answer));
+  else if (effect.prefetch)
+    begin_prefetch(self, key, std::move(effect.answer));
   else
     begin_release(self, key, verb, std::move(effect.answer));
   return promise;

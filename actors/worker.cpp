@@ -74,6 +74,7 @@ void settle(self_pointer self) {
   auto& state = self->state;
   state.device->pump(now_of(self));
   stream(self);
+  for (const auto& done : state.device->take_prefetched()) state.prefetches.answer(done.id, done);
   announce(self);
   tell_tier(self);
   const auto idle = state.device->idle();
@@ -114,6 +115,15 @@ caf::result<request_id> admit(self_pointer self, const admit_request& request, c
   keep_sink(self, request.id, sink);
   auto promise = self->make_response_promise<request_id>();
   promise.deliver(*admitted);
+  settle(self);
+  return promise;
+}
+
+caf::result<prefetch_done> prefetch(self_pointer self, const prefetch_request& request) {
+  auto promise = self->make_response_promise<prefetch_done>();
+  self->state.prefetches.add(request.id, promise);
+  if (auto begun = self->state.device->prefetch(request, now_of(self)); !begun)
+    self->state.prefetches.refuse(request.id, make_error(begun.error()));
   settle(self);
   return promise;
 }
@@ -165,6 +175,8 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
         settle(self);
         return released;
       },
+      [self](const owner_demote& demote) { return self->state.device->demote(demote.owner); },
+      [self](const prefetch_request& request) { return prefetch(self, request); },
       [self](const worker_status_request&) { return self->state.device->status(); },
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
       [self](const snapshot_request&) { repeat_snapshot(self); },

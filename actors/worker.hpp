@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "actors/model_worker.hpp"
+#include "actors/promise_table.hpp"
 #include "actors/tier_messages.hpp"
 #include "messages/interfaces.hpp"
 
@@ -46,6 +47,7 @@ struct worker_sinks {
 struct worker_state {
   static inline const char* name = "worker";
   worker_sinks sinks;
+  promise_table<request_id, prefetch_done> prefetches;
   std::map<caf::actor_addr, shard_sink_actor> shards;
   host_tier_actor tier;  ///< null: none below
   bool tick_pending = false, was_idle = true;

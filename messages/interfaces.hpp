@@ -45,7 +45,8 @@ using shard_sink_actor = caf::typed_actor<caf::reacts_to<block_events>, caf::rea
 /// One device. Answers an admit with its id once the sequence is queued.
 using worker_actor = caf::typed_actor<
     caf::replies_to<admit_request, sequence_sink_actor>::with<request_id>, caf::reacts_to<sequence_cancel>,
-    caf::replies_to<owner_release>::with<owner_released>, caf::replies_to<worker_status_request>::with<worker_status>,
+    caf::replies_to<owner_release>::with<owner_released>, caf::replies_to<owner_demote>::with<owner_demoted>,
+    caf::replies_to<prefetch_request>::with<prefetch_done>, caf::replies_to<worker_status_request>::with<worker_status>,
     caf::reacts_to<shard_joined, shard_sink_actor>, caf::reacts_to<snapshot_request>>;
 
 /// The blocks of one model in one tier of a node. What moves blocks in and out of it is local to its process (actors/tier_messages.hpp).

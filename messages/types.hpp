@@ -47,6 +47,10 @@
   X(sequence_cancel)            \
   X(owner_release)              \
   X(owner_released)             \
+  X(owner_demote)               \
+  X(owner_demoted)              \
+  X(prefetch_request)           \
+  X(prefetch_done)              \
   X(worker_status_request)      \
   X(worker_status)              \
   X(render_request)             \

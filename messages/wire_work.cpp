@@ -30,6 +30,19 @@ TROUPE_WIRE(owner_release, OwnerRelease, OWNER_RELEASE_FIELDS)
 #define OWNER_RELEASED_FIELDS(F) F(BlocksFreed, blocks_freed)
 TROUPE_WIRE(owner_released, OwnerReleased, OWNER_RELEASED_FIELDS)
 
+#define OWNER_DEMOTE_FIELDS(F) F(Owner, owner)
+TROUPE_WIRE(owner_demote, OwnerDemote, OWNER_DEMOTE_FIELDS)
+
+#define OWNER_DEMOTED_FIELDS(F) F(Blocks, blocks)
+TROUPE_WIRE(owner_demoted, OwnerDemoted, OWNER_DEMOTED_FIELDS)
+
+#define PREFETCH_REQUEST_FIELDS(F) \
+  F(Id, id) F(Owner, owner) F(Tokens, tokens) F(Chain, chain) F(ScopeSeed, scope_seed) F(TimeoutMs, timeout_ms)
+TROUPE_WIRE(prefetch_request, PrefetchRequest, PREFETCH_REQUEST_FIELDS)
+
+#define PREFETCH_DONE_FIELDS(F) F(Id, id) F(BlocksOnboarded, blocks_onboarded) F(BlocksReady, blocks_ready)
+TROUPE_WIRE(prefetch_done, PrefetchDone, PREFETCH_DONE_FIELDS)
+
 #define WORKER_STATUS_REQUEST_FIELDS(F)
 TROUPE_WIRE(worker_status_request, WorkerStatusRequest, WORKER_STATUS_REQUEST_FIELDS)
 TROUPE_WIRE(tier_status_request, TierStatusRequest, WORKER_STATUS_REQUEST_FIELDS)
@@ -43,6 +56,10 @@ TROUPE_WIRE_MESSAGE(sequence_progress)
 TROUPE_WIRE_MESSAGE(sequence_cancel)
 TROUPE_WIRE_MESSAGE(owner_release)
 TROUPE_WIRE_MESSAGE(owner_released)
+TROUPE_WIRE_MESSAGE(owner_demote)
+TROUPE_WIRE_MESSAGE(owner_demoted)
+TROUPE_WIRE_MESSAGE(prefetch_request)
+TROUPE_WIRE_MESSAGE(prefetch_done)
 TROUPE_WIRE_MESSAGE(worker_status_request)
 TROUPE_WIRE_MESSAGE(worker_status)
 TROUPE_WIRE_MESSAGE(tier_status_request)

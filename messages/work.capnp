@@ -52,6 +52,29 @@ struct OwnerReleased {
   blocksFreed @0 :UInt32;
 }
 
+struct OwnerDemote {
+  owner @0 :UInt64;
+}
+
+struct OwnerDemoted {
+  blocks @0 :UInt32;
+}
+
+struct PrefetchRequest {
+  id @0 :UInt64;
+  owner @1 :UInt64;
+  tokens @2 :List(Int32);
+  chain @3 :List(Common.BlockIdentity);
+  scopeSeed @4 :UInt64;
+  timeoutMs @5 :UInt32;
+}
+
+struct PrefetchDone {
+  id @0 :UInt64;
+  blocksOnboarded @1 :UInt32;
+  blocksReady @2 :UInt32;
+}
+
 struct WorkerStatusRequest {
 }
 

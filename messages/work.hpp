@@ -47,6 +47,27 @@ struct sequence_cancel { request_id id; bool operator==(const sequence_cancel&) 
 struct owner_release { owner_id owner; bool keep_stored = false; bool operator==(const owner_release&) const = default; };
 struct owner_released { std::uint32_t blocks_freed = 0; bool operator==(const owner_released&) const = default; };
 
+/// What the owner alone holds on the device is the next to leave it. A tier below keeps its copies.
+struct owner_demote { owner_id owner; bool operator==(const owner_demote&) const = default; };
+struct owner_demoted { std::uint32_t blocks = 0; bool operator==(const owner_demoted&) const = default; };
+
+/// Brings what tiers below hold of a prompt to the device, before a turn asks for it.
+struct prefetch_request {
+  request_id id;
+  owner_id owner;
+  std::vector<token_id> tokens;
+  std::vector<core::block_identity> chain;  ///< of the full blocks of `tokens`
+  std::uint64_t scope_seed = 0;             ///< seed of the chain's block_hasher
+  std::uint32_t timeout_ms = 0;             ///< 0: none
+  bool operator==(const prefetch_request&) const = default;
+};
+struct prefetch_done {
+  request_id id;
+  std::uint32_t blocks_onboarded = 0;
+  std::uint32_t blocks_ready = 0;  ///< leading ones that are on the device now
+  bool operator==(const prefetch_done&) const = default;
+};
+
 struct worker_status_request { bool operator==(const worker_status_request&) const = default; };
 struct worker_status {
   worker_id worker;

@@ -32,6 +32,14 @@ std::vector<owner_id> block_owners::of(block_index block) const {
   return owners;
 }
 
+std::vector<block_index> block_owners::of(owner_id owner) const {
+  std::vector<block_index> blocks;
+  const std::uint32_t known = find_owner(owner);
+  if (known == none) return blocks;
+  for (std::uint32_t at = owners_[known].first; at != none; at = records_[at].owner_next) blocks.push_back(records_[at].block);
+  return blocks;
+}
+
 bool block_owners::add(owner_id owner, block_index block) {
   block_entry& held = blocks_[block];
   if (held.first != none && owners_[records_[held.first].owner].id == owner) return false;  // the usual case: the last one again

@@ -21,6 +21,7 @@ class block_owners {
   [[nodiscard]] bool owns(owner_id owner, block_index block) const;
   [[nodiscard]] std::uint32_t count(block_index block) const noexcept { return blocks_[block].count; }
   [[nodiscard]] std::vector<owner_id> of(block_index block) const;
+  [[nodiscard]] std::vector<block_index> of(owner_id owner) const;
   /// The block has left the cache: nobody owns it.
   void forget_block(block_index block);
   /// Ends all ownership of `owner`; appends the blocks that nobody owns now.

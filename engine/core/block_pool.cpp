@@ -63,6 +63,14 @@ void block_pool::state::push_idle(block_index block) {
   ++idle;
 }
 
+void block_pool::state::push_idle_first(block_index block) {
+  block_record& record = records[block];
+  record.previous = no_block;
+  record.next = std::exchange(idle_first, block);
+  (record.next == no_block ? idle_last : records[record.next].previous) = block;
+  ++idle;
+}
+
 void block_pool::state::unlink_idle(block_index block) {
   block_record& record = records[block];
   (record.previous == no_block ? idle_first : records[record.previous].next) = record.next;
@@ -227,6 +235,20 @@ block_pool::cached_block block_pool::describe(block_index block) const {
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }
 void block_pool::own(block_index block, owner_id owner) { state_->own(owner, block); }
 void block_pool::lease(block_index block) { state_->lease(block); }
+
+std::uint32_t block_pool::demote_owner(owner_id owner) {
+  state& s = *state_;
+  auto blocks = s.owners.of(owner);
+  std::erase_if(blocks, [&](block_index block) { return s.records[block].uses > 0 || s.owners.count(block) > 1; });
+  // To the front one by one, parents first: what is put there last is the first to leave, and it is a leaf. Whoever owns a child owns its
+  // parent, so no block stays behind with its child before it.
+  std::ranges::sort(blocks, {}, [&](block_index block) { return s.records[block].depth; });
+  for (const block_index block : blocks) {
+    s.unlink_idle(block);
+    s.push_idle_first(block);
+  }
+  return static_cast<std::uint32_t>(blocks.size());
+}
 
 block_index block_pool::find(const block_hash& hash) const { return state_->find(hash); }
 bool block_pool::is_cached(const block_hash& hash) const { return state_->find(hash) != no_block; }

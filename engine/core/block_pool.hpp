@@ -92,6 +92,9 @@ class block_pool {
   /// One lease more, ended by release().
   void lease(block_index block);
 
+  /// What `owner` alone owns and nobody uses is the next to be evicted. Returns how many blocks that are.
+  std::uint32_t demote_owner(owner_id owner);
+
   [[nodiscard]] bool is_cached(const block_hash& hash) const;
   [[nodiscard]] block_index find(const block_hash& hash) const;  ///< no_block: not cached
   [[nodiscard]] std::uint32_t leases(block_index block) const noexcept;

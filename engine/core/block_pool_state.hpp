@@ -44,6 +44,7 @@ struct block_pool::state {
   void begin_use(block_index block);
   void end_use(block_index block);
   void push_idle(block_index block);
+  void push_idle_first(block_index block);
   void unlink_idle(block_index block);
   /// A cached leaf, not in use and not in the idle list, becomes free.
   void uncache(block_index block);

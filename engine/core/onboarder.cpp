@@ -14,7 +14,7 @@ std::uint32_t onboarder::blocks_for(std::uint64_t tokens) const {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>((tokens + width - 1) / width, pool_.block_count()));
 }
 
-lease_request onboarder::ask(sequence_spec spec, instant now) {
+lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   auto chain = std::make_shared<tier_chain>();
   chain->root = spec.hasher.root();
   // As in the scheduler: the last token is always computed.
@@ -23,7 +23,7 @@ lease_request onboarder::ask(sequence_spec spec, instant now) {
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
   const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
   lease_request request{spec.id, spec.owner, std::move(chain), held};
-  job asking{std::move(spec), arrivals_++, now, std::nullopt, {}, 0, std::nullopt};
+  job asking{std::move(spec), why, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
   return request;
 }
@@ -49,8 +49,11 @@ void onboarder::tier_changed() {
 
 void onboarder::make_ready(request_id id) {
   auto done = jobs_.extract(id);
-  end_lease(done.mapped());
-  ready_.push_back(std::move(done.mapped().spec));
+  job& ready = done.mapped();
+  end_lease(ready);
+  if (ready.why == purpose::admission) return ready_.push_back(std::move(ready.spec));
+  const auto& spec = ready.spec;
+  prefetched_.push_back({id, ready.onboarded, pool_.peek_prefix(spec.chain, spec.hasher.root(), spec.tokens).matched});
 }
 
 void onboarder::end_lease(job& held) {
@@ -71,8 +74,11 @@ std::vector<request_id> onboarder::take_late(instant now) {
   std::vector<request_id> late;
   for (const auto& [id, each] : jobs_)
     if (each.spec.deadline.count() != 0 && now >= each.spec.deadline) late.push_back(id);
+  const auto is_prefetch = [this](request_id id) { return jobs_.at(id).why == purpose::prefetch; };
+  const auto admissions = std::ranges::stable_partition(late, is_prefetch);
+  for (const auto id : std::span(late.begin(), admissions.begin())) prefetched_.push_back({id, 0, 0});
   for (const auto id : late) cancel(id);
-  return late;
+  return {admissions.begin(), admissions.end()};
 }
 
 bool onboarder::is_moving() const {
@@ -152,6 +158,7 @@ void onboarder::publish(job& arrived, bool is_good) {
     up_.note_onboarded(spec.chain[i].hash);
     const block_hash parent = i == 0 ? spec.hasher.root() : spec.chain[i - 1].hash;
     arrived.table[i] = pool_.publish(arrived.table[i], spec.chain[i], parent, std::span(spec.tokens).subspan(i * width, width), spec.owner, {});
+    ++arrived.onboarded;
     ++counts_.blocks_onboarded;
     counts_.bytes_onboarded += device_.traits().block_bytes;
   }
@@ -161,8 +168,9 @@ void onboarder::publish(job& arrived, bool is_good) {
   end_lease(arrived);
 }
 
-/// Blocks that the sequence will still ask for.
+/// Blocks that the sequence will still ask for: a prefetch asks for none but its own.
 std::uint64_t onboarder::need_of(const job& waiting) const {
+  if (waiting.why == purpose::prefetch) return 0;
   const auto whole = blocks_for(waiting.spec.tokens.size() + 1);
   return whole - std::min<std::size_t>(waiting.table.size(), whole);
 }

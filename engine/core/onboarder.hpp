@@ -41,8 +41,10 @@ class onboarder {
  public:
   onboarder(block_pool& pool, backend& device, offloader& up) : pool_(pool), device_(device), up_(up) {}
 
+  /// What becomes of a sequence whose blocks are there.
+  enum class purpose : std::uint8_t { admission, prefetch };
   /// Takes the sequence in, and tells what to ask the tier.
-  lease_request ask(sequence_spec spec, instant now);
+  lease_request ask(sequence_spec spec, instant now, purpose why = purpose::admission);
   void granted(lease_grant grant);
   /// Nobody will answer any more.
   void tier_changed();
@@ -55,6 +57,11 @@ class onboarder {
 
   /// To be admitted now.
   std::vector<sequence_spec> take_ready() { return std::exchange(ready_, {}); }
+  struct prefetched {
+    request_id id;
+    std::uint32_t blocks_onboarded = 0, blocks_ready = 0;
+  };
+  std::vector<prefetched> take_prefetched() { return std::exchange(prefetched_, {}); }
   std::vector<lease_end> take_ends() { return std::exchange(ends_, {}); }
   /// The sequences whose deadline has passed; they are forgotten.
   std::vector<request_id> take_late(instant now);
@@ -70,12 +77,14 @@ class onboarder {
  private:
   struct job {
     sequence_spec spec;
+    purpose why = purpose::admission;
     std::uint64_t arrival = 0;
     instant asked_at{0};
     std::optional<lease_grant> grant;
     std::vector<block_index> table;
     std::size_t first = 0;
     std::optional<ticket_id> ticket;
+    std::uint32_t onboarded = 0;
   };
 
   [[nodiscard]] std::uint32_t blocks_for(std::uint64_t tokens) const;
@@ -94,6 +103,7 @@ class onboarder {
   std::map<request_id, job> jobs_;
   std::vector<job> leaving_;  ///< cancelled while a copy is under way
   std::vector<sequence_spec> ready_;
+  std::vector<prefetched> prefetched_;
   std::vector<lease_end> ends_;
   std::uint64_t arrivals_ = 0;
   decaying_rate rate_;  ///< blocks

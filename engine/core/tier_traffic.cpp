@@ -33,6 +33,13 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
   return std::monostate{};
 }
 
+void tier_traffic::prefetch(sequence_spec spec, instant now) {
+  const auto id = spec.id;
+  auto question = down_.ask(std::move(spec), now, onboarder::purpose::prefetch);
+  if (attached_ && question.from < question.chain->blocks.size()) return out_.questions.push_back(std::move(question));
+  down_.granted({id, question.from, {}, nullptr});
+}
+
 void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
   if (down_.cancel(id))
     events.emplace_back(sequence_ended{id, finish_reason::cancelled, {errc::cancelled, "the turn was cancelled", ""}});

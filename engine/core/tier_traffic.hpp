@@ -35,6 +35,9 @@ class tier_traffic {
 
   /// As scheduler::admit, at once or when the tier's blocks are there.
   expected<std::monostate> admit(sequence_spec spec, instant now, const scheduler_options& limits);
+  /// Nothing is computed for it; take_prefetched tells what has come of it.
+  void prefetch(sequence_spec spec, instant now);
+  [[nodiscard]] std::vector<onboarder::prefetched> take_prefetched() { return down_.take_prefetched(); }
   void cancel(request_id id, std::vector<sequence_event>& events);
   void note(std::span<const block_event> events);
   void granted(const slot_grant& grant) { up_.granted(grant); }

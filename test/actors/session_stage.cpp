@@ -77,6 +77,14 @@ caf::behavior fake_worker(caf::event_based_actor* self, std::shared_ptr<worker_s
         if (script->silent) return self->make_response_promise<owner_released>();
         return owner_released{script->blocks_freed};
       },
+      [=](const owner_demote& demote) {
+        script->heard.push_back("demote " + number(demote.owner.value));
+        return owner_demoted{script->blocks_freed};
+      },
+      [=](const prefetch_request& request) {
+        script->heard.push_back("prefetch " + std::to_string(request.tokens.size()));
+        return prefetch_done{request.id, script->blocks_freed, static_cast<std::uint32_t>(request.chain.size())};
+      },
       [=](const play& act) { self->send(script->sinks.at(act.progress.id.value), act.progress); },
   };
 }

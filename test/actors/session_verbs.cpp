@@ -61,9 +61,29 @@ TEST_CASE("a tool pause during a turn is deferred to its end, and a resume takes
   CHECK(stage.reported->back() == "idle");
 }
 
-TEST_CASE("verbs that ask for a place are rejected with the reason") {
+TEST_CASE("a demotion asks every worker, a prefetch the last one, and their answers say what became of it") {
   one_worker stage;
-  for (const auto what : {verb_kind::pin, verb_kind::retain, verb_kind::demote, verb_kind::prefetch}) {
+  const auto fresh = stage.start(stage.setup("fresh"));
+  CHECK(stage.verb(fresh, "f", verb_kind::prefetch).get().outcome == verb_outcome::missing);
+  stage.request<request_id>(stage.session, stage.chat(2, "hi"), stage.to);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  stage.worker.script->blocks_freed = 3;
+  auto demoted = stage.verb(stage.session, "d", verb_kind::demote).get();
+  CHECK(demoted.outcome == verb_outcome::accepted);
+  CHECK(demoted.detail == "3 blocks leave the device next");
+  CHECK(stage.worker.script->heard.back().starts_with("demote "));
+  auto fetched = stage.verb(stage.session, "p", verb_kind::prefetch).get();
+  CHECK(fetched.outcome == verb_outcome::accepted);
+  CHECK(fetched.detail == "5 of 5 blocks are on the device, 3 came from below");
+  CHECK(stage.worker.script->heard.back() == "prefetch 21");
+  const auto asked = stage.worker.script->heard.size();
+  CHECK(stage.verb(stage.session, "p", verb_kind::prefetch).get() == fetched);
+  CHECK(stage.worker.script->heard.size() == asked);
+}
+
+TEST_CASE("verbs that this version does not know to keep are rejected with the reason") {
+  one_worker stage;
+  for (const auto what : {verb_kind::pin, verb_kind::retain}) {
     auto answer = stage.verb(stage.session, std::string{to_string(what)}, what);
     CHECK(answer.get().outcome == verb_outcome::rejected);
     CHECK(answer.get().detail == "this version leaves what is kept where to its policy");

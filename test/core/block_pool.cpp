@@ -255,6 +255,29 @@ TEST_CASE("an owner whose blocks were evicted does not free their successors") {
   CHECK(f.sound());
 }
 
+TEST_CASE("a demoted owner's own blocks are the next to leave, leaves first, and what others share or use stays") {
+  fixture f(8);
+  f.release(f.run("abc", alice));
+  f.release(f.run("abd", bob));
+  const auto used = f.run("xy", bob);
+  CHECK(f.pool.demote_owner(bob) == 1);  // "abd"; "a" and "ab" are shared, "xy" is in use
+  CHECK(f.sound());
+  std::vector<block_index> taken;
+  REQUIRE(f.pool.acquire_private(3, taken));
+  CHECK(f.pool.is_cached(f.last("abc")));
+  CHECK_FALSE(f.pool.is_cached(f.last("abd")));
+  f.release(taken);
+  f.release(used);
+  CHECK(f.pool.demote_owner(bob) == 2);
+  CHECK(f.sound());
+  taken.clear();
+  REQUIRE(f.pool.acquire_private(4, taken));
+  CHECK(f.pool.is_cached(f.last("x")));
+  CHECK_FALSE(f.pool.is_cached(f.last("xy")));
+  CHECK(f.pool.is_cached(f.last("abc")));
+  CHECK(f.pool.demote_owner(owner_id{99}) == 0);
+}
+
 TEST_CASE("ending a lease twice is a defect of the caller") {
   fixture f(2);
   const auto table = f.run("a", alice);

@@ -27,6 +27,7 @@ struct tiered_device {
     std::vector<sequence_event> events;
     tiers.pump(rig.now, events);
     rig.take(events);
+    prefetched += tiers.take_prefetched().size();
     tiers.note(rig.pool.take_events());
     auto told = tiers.take_messages(rig.now);
     for (auto& each : told.commits) out.emplace_back(std::move(each));
@@ -71,6 +72,7 @@ struct tiered_device {
   host_pool::client_id client;
   scheduler_rig rig;
   tier_traffic tiers;
+  std::uint64_t prefetched = 0;
   std::deque<to_tier> out;
   std::deque<from_tier> in;
 };
@@ -167,8 +169,23 @@ struct tier_world {
     if (device.admit(asked)) specs.emplace(asked.id.value, std::pair{&device, asked});
   }
 
+  /// Of sequences: nobody cancels a prefetch.
+  void cancel(tiered_device& device, std::uint64_t id) {
+    if (specs.contains(id)) device.cancel(id);
+  }
+  void prefetch() {
+    auto& device = any();
+    std::vector<token_id> prompt(1 + below(40), static_cast<token_id>(below(5)));
+    auto asked = device.rig.spec(next_id++, std::move(prompt), 1);
+    asked.owner = {below(4)};
+    if (device.rig.sched.refusal(asked)) return;
+    ++prefetches;
+    device.tiers.prefetch(std::move(asked), device.rig.now);
+    device.settle();
+  }
+
   void act() {
-    switch (below(17)) {
+    switch (below(19)) {
       case 0:
       case 1:
         return admit();
@@ -196,10 +213,15 @@ struct tier_world {
         return;
       }
       case 14:
-        if (below(3) == 0) any().cancel(below(static_cast<std::uint32_t>(next_id)));
+        if (below(3) == 0) cancel(any(), below(static_cast<std::uint32_t>(next_id)));
         return;
       case 15:
         return put();
+      case 16:
+        any().rig.pool.demote_owner({below(4)});
+        return;
+      case 17:
+        return prefetch();
       default:
         if (below(60) == 0) return replace_host();
         if (below(10) == 0) any().rig.fail_next = errc::io_failed;
@@ -249,7 +271,7 @@ struct tier_world {
   std::unique_ptr<host_pool> host;
   kept_blocks store;
   std::optional<store_put> putting;
-  std::uint64_t next_id = 1, loads = 0;
+  std::uint64_t next_id = 1, loads = 0, prefetches = 0;
   std::map<std::uint64_t, std::pair<tiered_device*, sequence_spec>> specs;
 };
 
@@ -269,6 +291,7 @@ TEST_CASE("random traffic over a host tier and a store below it: answers are exa
     world.finish();
     REQUIRE(world.fault() == "");
     world.check_answers();
+    CHECK(world.devices[0]->prefetched + world.devices[1]->prefetched == world.prefetches);
     for (std::uint64_t owner = 0; owner < 4; ++owner) {
       for (auto& each : world.devices) each->rig.pool.release_owner({owner});
       world.host->release_owner({owner});

@@ -175,11 +175,11 @@ class RequestRefusals(Refusals):
         again = self.post(last, path)
         self.assertEqual((again[0], again[2]), (200, death[2]))
 
-    def test_verbs_of_tiers_that_are_not_there_are_rejected(self):
+    def test_verbs_about_memory_say_what_became_of_them(self):
         self.assertEqual(self.post({"id": "tiers"}, "/v1/sessions")[0], 200)
-        for verb in ("pin", "retain", "demote", "prefetch"):
+        for verb, status, outcome in (("pin", 200, "rejected"), ("retain", 200, "rejected"), ("demote", 200, "accepted"), ("prefetch", 409, "missing")):
             answer = self.post({"id": verb, "verb": verb}, "/v1/sessions/tiers/events")
-            self.assertEqual((answer[0], answer[2]["outcome"]), (200, "rejected"))
+            self.assertEqual((answer[0], answer[2]["outcome"]), (status, outcome))
 
     def test_another_origin_is_refused(self):
         for origin in ("https://example.org", "http://localhost:1", "null"):

@@ -74,6 +74,8 @@ worker_actor::behavior_type worker(worker_actor::pointer self, caf::actor witnes
       },
       [witness](const sequence_cancel& cancel) { caf::anon_send(witness, cancel); },
       [](const owner_release&) { return sample<owner_released>(); },
+      [](const owner_demote&) { return sample<owner_demoted>(); },
+      [](const prefetch_request&) { return sample<prefetch_done>(); },
       [](const worker_status_request&) { return sample<worker_status>(); },
       [self](const shard_joined&, const shard_sink_actor& sink) {
         self->send(sink, sample<block_events>());
@@ -211,6 +213,8 @@ TEST_CASE("a worker in another system streams to the sinks it was handed") {
   CHECK(ask<request_id>(pair.here, peer, sample<admit_request>(), sink) == sample<admit_request>().id);
   check_arrives<sequence_progress>(pair.here);
   CHECK(ask<owner_released>(pair.here, peer, sample<owner_release>()) == sample<owner_released>());
+  CHECK(ask<owner_demoted>(pair.here, peer, sample<owner_demote>()) == sample<owner_demoted>());
+  CHECK(ask<prefetch_done>(pair.here, peer, sample<prefetch_request>()) == sample<prefetch_done>());
   CHECK(ask<worker_status>(pair.here, peer, worker_status_request{}) == sample<worker_status>());
   check_told<sequence_cancel>(pair, peer);
   check_told<snapshot_request>(pair, peer);

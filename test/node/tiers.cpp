@@ -67,6 +67,43 @@ TEST_CASE("a session that others have pushed off the device is onboarded when it
   });
 }
 
+TEST_CASE("a prefetch brings a session back before its turn, and a demotion lets another one have the room") {
+  whole_node node{{.worker_keys = "blocks = 160\nblock_tokens = 16\n"}};
+  const auto event = [&](const std::string& session, const std::string& verb) {
+    const auto reply = node.ask("POST", "/v1/sessions/" + session + "/events", R"({"id": ")" + verb + R"(", "verb": ")" + verb + "\"}");
+    REQUIRE(reply.status == 200);
+    return nlohmann::json::parse(reply.body).at("detail").get<std::string>();
+  };
+  // Text, so that the session remembers its prompt: some 1,000 tokens each.
+  const auto turn_of = [&](const std::string& session, const std::string& word) {
+    std::string text;
+    for (int i = 0; i < 160; ++i) text += word + std::to_string(i) + " ";
+    turn_stream turn{node.port(), {{"model", "tiny"}, {"prompt", text}, {"max_tokens", 5}, {"temperature", 0}}, {{"x-session-id", session}}};
+    auto result = turn.finish();
+    REQUIRE(result.done);
+    rested(node);
+    return result;
+  };
+  const auto a = turn_of("a", "alpha");
+  const auto blocks = (a.prompt_tokens - 1) / 16;
+  REQUIRE(blocks * 2 < 160);
+  REQUIRE(blocks * 3 > 160);
+  turn_of("b", "bravo");
+  // The demoted one leaves first, though the other was used longer ago.
+  CHECK(event("b", "demote") == std::to_string((a.prompt_tokens + 4) / 16) + " blocks leave the device next");
+  turn_of("c", "carol");
+  const auto before = node.worker().blocks_onboarded;
+  CHECK(turn_of("a", "alpha").cached_tokens == blocks * 16);
+  CHECK(node.worker().blocks_onboarded == before);
+  event("c", "demote");
+  event("a", "demote");
+  CHECK(event("b", "prefetch").find(std::to_string(blocks) + " of") == 0);
+  const auto fetched = rested(node).workers[0].blocks_onboarded;
+  CHECK(fetched > before);
+  CHECK(turn_of("b", "bravo").cached_tokens == blocks * 16);
+  CHECK(node.worker().blocks_onboarded == fetched);
+}
+
 TEST_CASE("a killed host tier costs its content and no turn, and its successor is filled anew") {
   whole_node node;
   const auto prompt = some_tokens(1000, 1);
