@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "actors/actor_defaults.hpp"
-#include "messages/errors.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -23,6 +22,7 @@ store::unix_ms unix_now(self_pointer self) {
 
 void announce(self_pointer self) {
   auto& state = self->state;
+  if (!state.store) return;
   block_events told{state.setup.about.tier, state.setup.about.epoch, state.events_announced, {}, false};
   for (auto& event : state.store->take_events())
     if (event.layout == state.setup.about.layout) told.events.push_back(event.change);
@@ -34,15 +34,18 @@ void announce(self_pointer self) {
 block_events snapshot(self_pointer self) {
   const auto& state = self->state;
   block_events told{state.setup.about.tier, state.setup.about.epoch, state.events_announced, {}, true};
+  if (!state.store) return told;
   for (auto& event : state.store->snapshot())
     if (event.layout == state.setup.about.layout) told.events.push_back(event.change);
   return told;
 }
 
 void settle(self_pointer self, const disk_operation& done, store::store_result result) {
+  using store::store_result;
   auto& batches = self->state.batches;
   auto& batch = batches.at(done.batch);
-  if (result == store::store_result::loaded) batch.arrived[done.index] = true;
+  const bool is_there = result == store_result::loaded || result == store_result::stored || result == store_result::present;
+  batch.arrived[done.index] = is_there;
   if (--batch.left > 0) return;
   answer_batch(self, batch);
   batches.erase(done.batch);
@@ -58,21 +61,29 @@ store::store_result begin(self_pointer self, const disk_operation& next, store::
   return state.store->get(unix_now(self), form, {std::get<core::store_get>(batch.asked).slots[next.index], bytes}, ticket);
 }
 
-/// Starts what the store takes, looks what it has finished, and comes back as long as there is something.
-void work(self_pointer self, milliseconds longest) {
+/// Starts what the store takes of a queue. What the write rate does not admit now waits for the next tick.
+void start(self_pointer self, std::deque<disk_operation>& queue) {
   auto& state = self->state;
-  while (!state.waiting.empty()) {
-    const auto next = state.waiting.front();
+  while (!queue.empty()) {
+    const auto next = queue.front();
     const store::store_ticket ticket{state.tickets_seen + 1};
     const auto result = begin(self, next, ticket);
-    if (result == store::store_result::busy && !state.active.empty()) break;
+    if (result == store::store_result::rate_limited || (result == store::store_result::busy && !state.active.empty())) return;
     ++state.tickets_seen;
-    state.waiting.pop_front();
+    queue.pop_front();
     if (result == store::store_result::pending)
       state.active.emplace(ticket, next);
     else
       settle(self, next, result);
   }
+}
+
+/// Starts what it can, looks what has finished, and comes back as long as something is under way.
+void work(self_pointer self, milliseconds longest) {
+  auto& state = self->state;
+  if (!state.store) return;
+  start(self, state.gets);
+  start(self, state.puts);
   std::vector<store::store_completion> completions;
   if (state.active.empty())
     state.store->poll(unix_now(self), completions);
@@ -81,7 +92,7 @@ void work(self_pointer self, milliseconds longest) {
   for (const auto& each : completions)
     if (auto done = state.active.extract(each.ticket)) settle(self, done.mapped(), each.result);
   announce(self);
-  if ((state.active.empty() && state.waiting.empty()) || state.work_pending) return;
+  if (state.active.empty() || state.work_pending) return;
   state.work_pending = true;
   self->send(self, disk_tier_work{});
 }
@@ -92,8 +103,9 @@ void take_batch(self_pointer self, const Asked& asked, const store_client_actor&
   const auto id = ++state.batches_seen;
   const auto count = forms.size();
   store_batch batch{asked, client, std::move(forms), std::vector<bool>(count, false), count};
-  if (count == 0) return answer_batch(self, batch);
-  for (std::size_t i = 0; i < count; ++i) state.waiting.push_back({id, i});
+  if (count == 0 || !state.store) return answer_batch(self, batch);
+  auto& queue = std::holds_alternative<core::store_put>(batch.asked) ? state.puts : state.gets;
+  for (std::size_t i = 0; i < count; ++i) queue.push_back({id, i});
   state.batches.emplace(id, std::move(batch));
   work(self, milliseconds{0});
 }
@@ -101,6 +113,7 @@ void take_batch(self_pointer self, const Asked& asked, const store_client_actor&
 core::store_found find(self_pointer self, const core::store_find& wanted) {
   const auto& state = self->state;
   const auto& blocks = wanted.chain->blocks;
+  if (!state.store) return {wanted.load, 0};
   std::size_t end = wanted.from;
   while (end < blocks.size() && state.store->holds(blocks[end].hash, state.setup.about.layout)) ++end;
   return {wanted.load, static_cast<std::uint32_t>(end - wanted.from)};
@@ -108,13 +121,15 @@ core::store_found find(self_pointer self, const core::store_find& wanted) {
 
 tier_status status(self_pointer self) {
   const auto& [about, options] = self->state.setup;
-  const auto counts = self->state.store->counts();
-  const auto& removed = counts.removed;
   tier_status status;
   status.tier = about.tier;
   status.model = about.model;
   status.kind = "disk";
   status.epoch = about.epoch;
+  status.integrity = self->state.problem;
+  if (!self->state.store) return status;
+  const auto counts = self->state.store->counts();
+  const auto& removed = counts.removed;
   status.bytes_total = options.budget_bytes;
   status.blocks_total = static_cast<std::uint32_t>(options.budget_bytes / about.block_bytes);
   status.blocks_cached = static_cast<std::uint32_t>(counts.blocks);
@@ -136,19 +151,21 @@ void introduce(self_pointer self, const shard_sink_actor& shard) {
   self->send(shard, snapshot(self));
 }
 
-bool open(self_pointer self, disk_tier_setup setup) {
+/// A folder that cannot be used now may be usable later: the node goes on without it.
+void open(self_pointer self) {
   auto& state = self->state;
-  state.setup = std::move(setup);
   auto opened = store::disk_store::open(state.setup.store, unix_now(self));
   if (!opened) {
-    self->quit(make_error(opened.error()));
-    return false;
+    if (state.problem != opened.error().message) spdlog::error("the disk tier cannot be opened: {}", opened.error().message);
+    state.problem = opened.error().message;
+    return;
   }
+  state.problem.clear();
   state.store = *std::move(opened);
   const auto& found = state.store->opening();
   spdlog::info("disk tier of {}: {} blocks in {} segments of {}, by {}", state.setup.about.model.value, found.blocks, found.segments,
                state.setup.store.folder.string(), found.io);
-  return true;
+  for (const auto& [address, shard] : state.shards) self->send(shard, snapshot(self));
 }
 
 }  // namespace
@@ -156,7 +173,8 @@ bool open(self_pointer self, disk_tier_setup setup) {
 disk_tier_inside::behavior_type disk_tier(self_pointer self, disk_tier_setup setup) {
   set_defaults(self, "disk_tier");
   self->set_down_handler([self](const caf::down_msg& down) { self->state.shards.erase(down.source); });
-  if (!open(self, std::move(setup))) return disk_tier_inside::behavior_type::make_empty_behavior();
+  self->state.setup = std::move(setup);
+  open(self);
   self->delayed_send(self, housekeeping_interval, disk_tier_tick{});
   return {
       [](const owner_release&) { return owner_released{}; },
@@ -175,7 +193,7 @@ disk_tier_inside::behavior_type disk_tier(self_pointer self, disk_tier_setup set
                    stored_forms(self->state.setup.about, *get.chain, get.from, get.slots.size(), block_tokens_of(*get.chain)));
       },
       [self](const core::store_drop& drop) {
-        self->state.store->drop(drop.hashes);
+        if (self->state.store) self->state.store->drop(drop.hashes);
         announce(self);
       },
       [self](const disk_tier_work&) {
@@ -183,6 +201,7 @@ disk_tier_inside::behavior_type disk_tier(self_pointer self, disk_tier_setup set
         work(self, wait_longest);
       },
       [self](const disk_tier_tick&) {
+        if (!self->state.store) open(self);
         work(self, milliseconds{0});
         self->delayed_send(self, housekeeping_interval, disk_tier_tick{});
       },

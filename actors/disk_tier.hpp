@@ -33,17 +33,17 @@ struct disk_operation {
 struct disk_tier_state {
   static inline const char* name = "disk_tier";
   disk_tier_setup setup;
-  std::unique_ptr<store::disk_store> store;
+  std::unique_ptr<store::disk_store> store;  ///< null: it could not be opened, which is tried again
+  std::string problem;                       ///< why
   std::map<std::uint64_t, store_batch> batches;
   std::uint64_t batches_seen = 0, tickets_seen = 0;
-  std::deque<disk_operation> waiting;  ///< bounded by its client: one put and limits::store_loads_max gets
+  std::deque<disk_operation> puts, gets;  ///< bounded by their client: one put and limits::store_loads_max gets; gets go first
   std::map<store::store_ticket, disk_operation> active;
   std::map<caf::actor_addr, shard_sink_actor> shards;
   std::uint64_t events_announced = 0;
   bool work_pending = false;
 };
 
-/// Ends with the store's failure when it cannot be opened.
 disk_tier_inside::behavior_type disk_tier(disk_tier_inside::stateful_pointer<disk_tier_state> self, disk_tier_setup setup);
 
 }  // namespace troupe::actors

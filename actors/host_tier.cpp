@@ -105,10 +105,7 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
   self->state.pool = *std::move(pool);
   return {
       [self](const owner_release& release) {
-        auto freed = self->state.pool->release_owner(release.owner);
-        const owner_released released{static_cast<std::uint32_t>(freed.size())};
-        if (!release.keep_stored && !freed.empty())
-          for (const auto& store : self->state.stores.handles) self->send(store, core::store_drop{freed});
+        const auto released = release_blocks(self, release);
         announce(self);
         return released;
       },
@@ -136,7 +133,10 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
       },
       [self](const stores_below& below) { change_stores(self, below.handles); },
       [self](const core::store_put_done& done) { take_put_done(self, done); },
-      [self](const core::store_found& found) { take_found(self, found); },
+      [self](const core::store_found& found) {
+        take_found(self, found);
+        announce(self);  // what was evicted to make room
+      },
       [self](const core::store_got& got) {
         take_got(self, got);
         announce(self);

@@ -29,6 +29,7 @@ struct host_tier_load {
   tier_client_actor answer_to;
   core::lease_request request;
   std::size_t store = 0;  ///< that was asked last
+  bool is_abandoned = false;  ///< its owner has died meanwhile
 };
 
 struct host_tier_stores {
@@ -37,6 +38,7 @@ struct host_tier_stores {
   std::uint64_t loads_seen = 0;
   std::uint64_t putting = 0;            ///< the transfer under way
   std::vector<caf::actor_addr> owing;   ///< stores that have not written it yet
+  bool is_put_complete = true;          ///< as far as they have answered
 };
 
 struct host_tier_state {
@@ -56,6 +58,8 @@ host_tier_inside::behavior_type host_tier(host_tier_pointer self, host_tier_setu
 // the stores below (host_tier_stores.cpp)
 /// Answers the worker, at once or when the stores have been asked.
 void answer_lease(host_tier_pointer self, host_tier_load asked);
+/// Its blocks, its loads, and what the stores have of it alone.
+owner_released release_blocks(host_tier_pointer self, const owner_release& release);
 void change_stores(host_tier_pointer self, std::vector<store_tier_actor> handles);
 void put_more(host_tier_pointer self);
 void take_put_done(host_tier_pointer self, const core::store_put_done& done);

@@ -15,7 +15,11 @@ store_client_actor as_client(host_tier_pointer self) { return caf::actor_cast<st
 void finish(host_tier_pointer self, std::uint64_t load) {
   auto& state = self->state;
   const auto asked = state.stores.loads.extract(load);
-  const auto& [client, answer_to, request, store] = asked.mapped();
+  const auto& [client, answer_to, request, store, is_abandoned] = asked.mapped();
+  if (is_abandoned) {
+    self->send(answer_to, core::lease_grant{request.number, request.id, request.from, {}, nullptr});
+    return;
+  }
   // The worker may have ended meanwhile: nobody would end a lease of it.
   const bool is_there = std::ranges::any_of(state.clients, [&](const auto& each) { return each.second == client; });
   if (is_there) self->send(answer_to, state.pool->lease(client, request));
@@ -54,6 +58,7 @@ void take_found(host_tier_pointer self, const core::store_found& found) {
   auto& stores = self->state.stores;
   const auto asked = stores.loads.find(found.load);
   if (asked == stores.loads.end()) return;
+  if (asked->second.is_abandoned) return finish(self, found.load);
   if (found.blocks == 0) return skip_store(self, found.load);
   auto get = self->state.pool->begin_load(found.load, asked->second.request, found.blocks);
   if (get.slots.empty()) {
@@ -63,9 +68,27 @@ void take_found(host_tier_pointer self, const core::store_found& found) {
   self->send(stores.handles[asked->second.store], std::move(get), as_client(self));
 }
 
+/// What has arrived may be followed by more, there or in a nearer store: all are asked again from here. Each round brings a block at least.
 void take_got(host_tier_pointer self, const core::store_got& got) {
-  self->state.pool->end_load(got.load, got.blocks);
-  if (self->state.stores.loads.contains(got.load)) skip_store(self, got.load);
+  const auto asked = self->state.stores.loads.find(got.load);
+  const bool is_wanted = asked != self->state.stores.loads.end() && !asked->second.is_abandoned;
+  self->state.pool->end_load(got.load, is_wanted ? got.blocks : 0);
+  if (asked == self->state.stores.loads.end()) return;
+  if (!is_wanted) return finish(self, got.load);
+  if (got.blocks == 0) return skip_store(self, got.load);
+  asked->second.store = 0;
+  ask_next(self, got.load);
+}
+
+owner_released release_blocks(host_tier_pointer self, const owner_release& release) {
+  auto&& [pool, stores] = std::tie(self->state.pool, self->state.stores);
+  for (auto& [load, asked] : stores.loads)
+    if (asked.request.owner == release.owner) asked.is_abandoned = true;
+  const auto before = pool->counts().blocks.freed_by_death;
+  auto its_own = pool->release_owner(release.owner);
+  if (!release.keep_stored && !its_own.empty())
+    for (const auto& store : stores.handles) self->send(store, core::store_drop{its_own});
+  return {static_cast<std::uint32_t>(pool->counts().blocks.freed_by_death - before)};
 }
 
 void put_more(host_tier_pointer self) {
@@ -74,6 +97,7 @@ void put_more(host_tier_pointer self) {
   const auto put = self->state.pool->next_put();
   if (!put) return;
   stores.putting = put->transfer;
+  stores.is_put_complete = true;
   for (const auto& store : stores.handles) {
     stores.owing.push_back(store.address());
     self->send(store, *put, as_client(self));
@@ -84,8 +108,9 @@ void take_put_done(host_tier_pointer self, const core::store_put_done& done) {
   auto& stores = self->state.stores;
   if (done.transfer != stores.putting) return;
   std::erase(stores.owing, caf::actor_cast<caf::actor_addr>(self->current_sender()));
+  stores.is_put_complete = stores.is_put_complete && done.is_complete;
   if (!stores.owing.empty()) return;
-  self->state.pool->end_put();
+  self->state.pool->end_put(stores.is_put_complete);
   put_more(self);
 }
 
@@ -96,8 +121,10 @@ void change_stores(host_tier_pointer self, std::vector<store_tier_actor> handles
   const auto is_gone = [&](const caf::actor_addr& owes) {
     return std::ranges::none_of(stores.handles, [&](const auto& store) { return store.address() == owes; });
   };
-  std::erase_if(stores.owing, is_gone);
-  if (stores.owing.empty()) self->state.pool->end_put();
+  if (std::erase_if(stores.owing, is_gone) > 0) {
+    stores.is_put_complete = false;
+    if (stores.owing.empty()) self->state.pool->end_put(false);
+  }
   const auto is_same = [&](std::size_t at) { return at < before.size() && at < stores.handles.size() && before[at] == stores.handles[at]; };
   std::vector<std::uint64_t> lost;
   for (const auto& [load, asked] : stores.loads)

@@ -139,7 +139,7 @@ load_report model_worker::load() const {
           .waiting = load.waiting + moved.waiting,
           .free_blocks = free,
           .evictable_blocks = pool_.available() - free,
-          .prefill_tokens_waiting = load.prefill_tokens_waiting,
+          .prefill_tokens_waiting = load.prefill_tokens_waiting + tiers_.tokens_waiting(),
           .prefill_tokens_per_s = load.prefill_tokens_per_s,
           .decode_tokens_per_s = load.decode_tokens_per_s,
           .onboard_blocks_per_s = moved.blocks_per_s};

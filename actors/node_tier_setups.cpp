@@ -17,7 +17,10 @@ expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const 
   for (const auto& worker : workers) {
     const auto same = std::ranges::find(hosts, worker.device.model, &host_tier_setup::model);
     if (same != hosts.end()) {
-      if (same->pool.block_bytes == worker.block_bytes) continue;
+      const auto& first = *std::ranges::find(workers, worker.device.model, [](const auto& each) { return each.device.model; });
+      const bool is_alike = first.layout == worker.layout && first.block_bytes == worker.block_bytes &&
+                            first.device.pool.block_tokens == worker.device.pool.block_tokens;
+      if (is_alike) continue;
       return problem("host_tier.bytes", "workers of " + worker.device.model.value + " differ in what a block is: they cannot share it");
     }
     const auto count = std::min<std::uint64_t>(settings.host_tier.bytes / worker.block_bytes, no_block - 1);

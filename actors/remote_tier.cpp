@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <iterator>
+#include <span>
 
 #include "actors/actor_defaults.hpp"
 #include "messages/base/limits.hpp"
@@ -11,18 +13,31 @@ namespace {
 
 using self_pointer = store_tier_actor::stateful_pointer<remote_tier_state>;
 
+// A local Redis moves this in a tenth of the default deadline.
+constexpr std::uint64_t bytes_per_call = 8 << 20;
+
 store::unix_ms unix_now(self_pointer self) {
   return self->state.setup.about.unix_offset_ms + std::chrono::duration_cast<std::chrono::milliseconds>(now_of(self)).count();
 }
 
-void put(self_pointer self, const core::store_put& asked) {
+/// Blocks per call: each call has a deadline of its own, so it must be able to carry what it is given.
+std::size_t blocks_per_call(self_pointer self) {
+  return std::clamp<std::uint64_t>(bytes_per_call / self->state.setup.about.block_bytes, 1, limits::remote_batch_max);
+}
+
+bool put(self_pointer self, const core::store_put& asked) {
   const auto forms = stored_forms(self->state.setup.about, asked.blocks);
   std::vector<store::remote_put> puts;
   for (std::size_t i = 0; i < forms.size(); ++i) puts.push_back({&forms[i], {asked.slots[i], self->state.setup.about.block_bytes}});
-  self->state.store->put(unix_now(self), puts);
+  const auto most = blocks_per_call(self);
+  for (std::size_t at = 0; at < puts.size(); at += most) {
+    const auto results = self->state.store->put(unix_now(self), std::span(puts).subspan(at, std::min(most, puts.size() - at)));
+    if (std::ranges::count(results, store::store_result::stored) != std::ssize(results)) return false;
+  }
+  return true;
 }
 
-/// How many leading ones of the wanted blocks are there; each call is one batch with a deadline of its own.
+/// How many leading ones of the wanted blocks are there.
 std::uint32_t find(self_pointer self, const core::store_find& wanted) {
   const auto& about = self->state.setup.about;
   std::vector<store::block_key> keys;
@@ -32,14 +47,20 @@ std::uint32_t find(self_pointer self, const core::store_find& wanted) {
   return static_cast<std::uint32_t>(std::ranges::find(there, false) - there.begin());
 }
 
+/// How many leading ones have arrived.
 std::uint32_t get(self_pointer self, const core::store_get& asked) {
   const auto& about = self->state.setup.about;
   const auto forms = stored_forms(about, *asked.chain, asked.from, asked.slots.size(), block_tokens_of(*asked.chain));
   std::vector<store::remote_get> gets;
   for (std::size_t i = 0; i < forms.size(); ++i) gets.push_back({&forms[i], {asked.slots[i], about.block_bytes}});
-  const auto loaded = self->state.store->get(unix_now(self), gets);
   const auto is_lost = [](const store::remote_loaded& each) { return each.result != store::store_result::loaded; };
-  return static_cast<std::uint32_t>(std::ranges::find_if(loaded, is_lost) - loaded.begin());
+  const auto most = blocks_per_call(self);
+  for (std::size_t at = 0; at < gets.size(); at += most) {
+    const auto loaded = self->state.store->get(unix_now(self), std::span(gets).subspan(at, std::min(most, gets.size() - at)));
+    const auto lost = std::ranges::find_if(loaded, is_lost);
+    if (lost != loaded.end()) return static_cast<std::uint32_t>(at + static_cast<std::size_t>(lost - loaded.begin()));
+  }
+  return static_cast<std::uint32_t>(gets.size());
 }
 
 tier_status status(self_pointer self) {
@@ -69,8 +90,7 @@ store_tier_actor::behavior_type remote_tier(self_pointer self, remote_tier_setup
       [](const shard_joined&, const shard_sink_actor&) { /* it announces nothing */ },
       [](const snapshot_request&) { /* as above */ },
       [self](const core::store_put& asked, const store_client_actor& client) {
-        put(self, asked);
-        self->send(client, core::store_put_done{asked.transfer});
+        self->send(client, core::store_put_done{asked.transfer, put(self, asked)});
       },
       [self](const core::store_find& wanted, const store_client_actor& client) {
         self->send(client, core::store_found{wanted.load, find(self, wanted)});
@@ -78,11 +98,7 @@ store_tier_actor::behavior_type remote_tier(self_pointer self, remote_tier_setup
       [self](const core::store_get& asked, const store_client_actor& client) {
         self->send(client, core::store_got{asked.load, get(self, asked)});
       },
-      [self](const core::store_drop& drop) {
-        std::vector<store::block_key> keys;
-        for (const auto& hash : drop.hashes) keys.push_back({hash, self->state.setup.about.layout, self->state.setup.about.scope});
-        self->state.store->drop(unix_now(self), keys);
-      },
+      [](const core::store_drop&) { /* another process may share them: they leave by their ttl */ },
   };
 }
 

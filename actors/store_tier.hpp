@@ -2,10 +2,12 @@
 // their blocks before they are answered.
 #pragma once
 
+#include <algorithm>
 #include <caf/actor_addr.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "actors/store_tier_messages.hpp"
@@ -36,7 +38,7 @@ struct store_batch {
   std::variant<core::store_put, core::store_get> asked;
   store_client_actor answer_to;
   std::vector<store::stored_block> forms;
-  std::vector<bool> arrived;  ///< of a get
+  std::vector<bool> arrived;  ///< of a get: loaded; of a put: there
   std::size_t left = 0;
 };
 
@@ -44,7 +46,8 @@ struct store_batch {
 template <class Self>
 void answer_batch(Self* self, const store_batch& batch) {
   if (const auto* put = std::get_if<core::store_put>(&batch.asked)) {
-    self->send(batch.answer_to, core::store_put_done{put->transfer});
+    const bool is_complete = std::find(batch.arrived.begin(), batch.arrived.end(), false) == batch.arrived.end();
+    self->send(batch.answer_to, core::store_put_done{put->transfer, is_complete});
     return;
   }
   std::uint32_t whole = 0;

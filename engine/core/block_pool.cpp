@@ -233,6 +233,8 @@ block_pool::cached_block block_pool::describe(block_index block) const {
 }
 
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }
+std::uint32_t block_pool::owner_count(block_index block) const noexcept { return state_->owners.count(block); }
+std::vector<block_index> block_pool::blocks_of(owner_id owner) const { return state_->owners.of(owner); }
 void block_pool::own(block_index block, owner_id owner) { state_->own(owner, block); }
 void block_pool::lease(block_index block) { state_->lease(block); }
 

@@ -1,10 +1,8 @@
 #include "engine/core/host_pool.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <ranges>
 #include <span>
-#include <utility>
 
 #include "messages/base/limits.hpp"
 
@@ -21,7 +19,7 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens}), is_below_(options.block_count, false) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens}), is_below_(options.block_count, false), was_shared_(options.block_count, false) {}
 
 block_index host_pool::reserve(const tier_block& offered) {
   std::vector<block_index> slot;
@@ -47,9 +45,12 @@ slot_grant host_pool::reserve(client_id client, const slot_request& request) {
 
 /// Returns the block that the slot's lease is on now: a twin's, if another worker has stored it meanwhile.
 block_index host_pool::store(block_index slot, const tier_block& block, const std::vector<owner_id>& owners) {
-  if (slot != no_block && !owners.empty()) slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {});
+  if (slot != no_block && !owners.empty()) {
+    const block_index own = slot;
+    slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {});
+    if (slot == own) is_below_[own] = was_shared_[own] = false;
+  }
   const block_index held = pool_.find(block.identity.hash);
-  if (slot != no_block && held == slot) is_below_[slot] = false;
   blocks_in_ += slot != no_block && held == slot;
   refused_ += slot != no_block && held == no_block;
   if (held != no_block)
@@ -69,12 +70,12 @@ void host_pool::commit(client_id client, const slot_commit& commit) {
 }
 
 lease_grant host_pool::lease(client_id client, const lease_request& request) {
-  end(client, {request.id});
+  end(client, {request.number});
   std::vector<block_index> table;
   const auto& chain = *request.chain;
   pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table);
   note_use(table);
-  lease_grant grant{request.id, request.from, {}, nullptr};
+  lease_grant grant{request.number, request.id, request.from, {}, nullptr};
   if (table.size() <= request.from) {
     release(table);
     return grant;
@@ -82,12 +83,12 @@ lease_grant host_pool::lease(client_id client, const lease_request& request) {
   for (const block_index block : std::span(table).subspan(request.from)) grant.slots.push_back(address(block));
   grant.keeps = memory_;
   blocks_out_ += grant.slots.size();
-  reading_.emplace(key{client, request.id.value}, std::move(table));
+  reading_.emplace(key{client, request.number}, std::move(table));
   return grant;
 }
 
 void host_pool::end(client_id client, const lease_end& ended) {
-  if (auto held = reading_.extract({client, ended.id.value})) release(held.mapped());
+  if (auto held = reading_.extract({client, ended.number})) release(held.mapped());
 }
 
 void host_pool::touch(const chain_touch& touched) {
@@ -102,7 +103,7 @@ void host_pool::forget(client_id client) {
   for (auto at = std::ranges::find_if(writing_, is_of_client); at != writing_.end(); at = std::ranges::find_if(writing_, is_of_client))
     commit(client, {at->first.second, false, {}});
   for (auto at = std::ranges::find_if(reading_, is_of_client); at != reading_.end(); at = std::ranges::find_if(reading_, is_of_client))
-    end(client, {request_id{at->first.second}});
+    end(client, {at->first.second});
 }
 
 void host_pool::release(const std::vector<block_index>& table) {
@@ -110,30 +111,27 @@ void host_pool::release(const std::vector<block_index>& table) {
     if (block != no_block) pool_.release(block);
 }
 
-std::vector<block_event> host_pool::take_events() {
-  std::ranges::move(pool_.take_events(), std::back_inserter(events_));
-  return std::exchange(events_, {});
-}
-
 std::vector<block_hash> host_pool::release_owner(owner_id owner) {
-  events_ = take_events();
+  std::vector<block_hash> its_own;
+  for (const block_index block : pool_.blocks_of(owner))
+    if (!was_shared_[block]) its_own.push_back(pool_.describe(block).identity.hash);
   pool_.release_owner(owner);
-  std::vector<block_hash> freed;
-  for (auto& event : pool_.take_events()) {
-    freed.push_back(event.block.hash);
-    events_.push_back(event);
-  }
-  return freed;
+  std::erase_if(its_own, [&](const block_hash& hash) { return pool_.is_cached(hash); });
+  return its_own;
 }
 
 /// A block that nobody has used since it was stored may never be: most answers are, most side calls are not.
 void host_pool::note_use(const std::vector<block_index>& table) {
   if (!options_.has_stores) return;
   for (const block_index block : table) {
+    if (pool_.owner_count(block) > 1) was_shared_[block] = true;
     if (is_below_[block]) continue;
     is_below_[block] = true;
     to_put_.push_back(pool_.describe(block).identity.hash);
   }
+  // Without a store that takes them, the queue would grow by what has long left.
+  if (to_put_.size() > 2 * std::size_t{options_.block_count})
+    std::erase_if(to_put_, [&](const block_hash& hash) { return !pool_.is_cached(hash); });
 }
 
 std::optional<store_put> host_pool::next_put() {
@@ -153,8 +151,10 @@ std::optional<store_put> host_pool::next_put() {
   return put;
 }
 
-void host_pool::end_put() {
-  put_ += putting_.size();
+void host_pool::end_put(bool is_complete) {
+  if (is_complete) put_ += putting_.size();
+  for (const block_index block : putting_)
+    if (!is_complete) is_below_[block] = false;  // its next use offers it again
   release(putting_);
   putting_.clear();
 }
@@ -184,6 +184,7 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived) {
     const block_hash parent = i == 0 ? chain.root : chain.blocks[i - 1].hash;
     table[i] = pool_.publish(table[i], chain.blocks[i], parent, std::span(chain.tokens).subspan(i * width, width), request.owner, {});
     is_below_[table[i]] = true;
+    was_shared_[table[i]] = true;  // whose it was before is not known here
     ++loaded_;
   }
   release(table);

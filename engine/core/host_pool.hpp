@@ -51,7 +51,7 @@ class host_pool {
   void touch(const chain_touch& touched);
   /// The client is gone: its slots are given up, its leases end.
   void forget(client_id client);
-  /// Returns the blocks freed now.
+  /// Returns the blocks freed now that never had another owner as far as this pool knows.
   std::vector<block_hash> release_owner(owner_id owner);
 
   // For the stores below.
@@ -63,9 +63,9 @@ class host_pool {
   void end_load(std::uint64_t load, std::uint32_t arrived);
   /// What has been used again since it was stored; one batch is under way at a time.
   std::optional<store_put> next_put();
-  void end_put();
+  void end_put(bool is_complete);
 
-  [[nodiscard]] std::vector<block_event> take_events();
+  [[nodiscard]] std::vector<block_event> take_events() { return pool_.take_events(); }
   [[nodiscard]] std::vector<block_event> snapshot() const { return pool_.snapshot(); }
   [[nodiscard]] const host_pool_options& options() const noexcept { return options_; }
   [[nodiscard]] host_pool_counts counts() const noexcept;
@@ -100,9 +100,9 @@ class host_pool {
   std::map<key, std::vector<block_index>> reading_;
   std::map<std::uint64_t, loading> loading_;
   std::vector<bool> is_below_;          ///< by block: it has been put into the stores, or came from one
+  std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;
   std::vector<block_index> putting_;    ///< leased
-  std::vector<block_event> events_;     ///< taken from the pool already
   std::uint64_t transfers_ = 0;
   std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0;
 };

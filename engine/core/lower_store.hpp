@@ -22,6 +22,7 @@ struct store_put {
 };
 struct store_put_done {
   std::uint64_t transfer = 0;
+  bool is_complete = true;  ///< each block is there
 };
 
 /// How many of the chain's blocks from `from` on does the store have, without a gap?

@@ -17,7 +17,10 @@ void offloader::note(std::span<const block_event> events) {
 }
 
 std::optional<slot_request> offloader::offer(instant now) {
-  if (!batch_.empty() && !ticket_ && now >= offered_at_ + instant{limits::tier_wait}) give_up();
+  if (!batch_.empty() && !ticket_ && now >= offered_at_ + instant{limits::tier_wait}) {
+    for (const block_index block : batch_ | std::views::reverse) queue_.push_front(pool_.describe(block).identity.hash);
+    give_up();
+  }
   if (!batch_.empty()) return std::nullopt;
   slot_request request;
   while (!queue_.empty() && batch_.size() < limits::offload_blocks_max) {
@@ -39,7 +42,10 @@ std::optional<slot_request> offloader::offer(instant now) {
 }
 
 void offloader::granted(const slot_grant& grant) {
-  if (batch_.empty() || ticket_ || grant.transfer != transfer_ || grant.slots.size() != batch_.size()) return;
+  if (batch_.empty() || ticket_ || grant.transfer != transfer_ || grant.slots.size() != batch_.size()) {
+    refused_.push_back({grant.transfer, false, {}});  // it came too late: its slots must not wait for us
+    return;
+  }
   transfer_plan plan;
   for (std::size_t i = 0; i < batch_.size(); ++i)
     if (grant.slots[i] != nullptr) plan.moves.push_back({batch_[i], grant.slots[i]});
@@ -70,6 +76,7 @@ void offloader::give_up() {
 void offloader::tier_changed() {
   if (!ticket_) give_up();  // else when its copy is complete; nobody will know its commit
   ++transfer_;
+  refused_.clear();
   queue_.clear();
   below_.clear();
   for (const auto& event : pool_.snapshot()) queue_.push_back(event.block.hash);

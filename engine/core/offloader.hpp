@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "engine/core/backend.hpp"
@@ -38,6 +39,8 @@ class offloader {
   void granted(const slot_grant& grant);
   /// Nothing when the ticket is not one of these.
   std::optional<slot_commit> complete(ticket_id ticket, const step_result& result);
+  /// Of grants that came too late.
+  std::vector<slot_commit> take_refused() { return std::exchange(refused_, {}); }
   /// There is another tier below, or none: everything that the device holds is offered anew.
   void tier_changed();
 
@@ -59,6 +62,7 @@ class offloader {
   std::uint32_t copying_ = 0;                ///< blocks of the batch that are being copied
   std::optional<ticket_id> ticket_;
   std::shared_ptr<const void> keeps_;
+  std::vector<slot_commit> refused_;
   offloader_counts counts_;
 };
 

@@ -22,16 +22,16 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   chain->blocks.assign(spec.chain.begin(), spec.chain.begin() + static_cast<std::ptrdiff_t>(std::min(full, spec.chain.size())));
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
   const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
-  lease_request request{spec.id, spec.owner, std::move(chain), held};
-  job asking{std::move(spec), why, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
+  lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
+  job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
   return request;
 }
 
 void onboarder::granted(lease_grant grant) {
   const auto found = jobs_.find(grant.id);
-  if (found == jobs_.end()) {  // it has been cancelled, or was not answered in time
-    if (!grant.slots.empty()) ends_.push_back({grant.id});
+  if (found == jobs_.end() || found->second.number != grant.number) {  // it has been cancelled, or was not answered in time
+    if (!grant.slots.empty()) ends_.push_back({grant.number});
     return;
   }
   if (found->second.grant) return;
@@ -57,7 +57,7 @@ void onboarder::make_ready(request_id id) {
 }
 
 void onboarder::end_lease(job& held) {
-  if (std::exchange(held.grant, std::nullopt)) ends_.push_back({held.spec.id});
+  if (std::exchange(held.grant, std::nullopt)) ends_.push_back({held.number});
 }
 
 bool onboarder::cancel(request_id id) {
@@ -137,12 +137,14 @@ bool onboarder::complete(ticket_id ticket, const step_result& result) {
   const bool is_good = result.status == errc::none;
   for (auto at = leaving_.begin(); at != leaving_.end(); ++at) {
     if (at->ticket != ticket) continue;
-    publish(*at, is_good);
+    counts_.failures += !is_good;
+    publish(*at, false);  // its owner may have died with it
     leaving_.erase(at);
     return true;
   }
   const auto found = std::ranges::find_if(jobs_, [ticket](const auto& each) { return each.second.ticket == ticket; });
   if (found == jobs_.end()) return false;
+  counts_.failures += !is_good;
   if (is_good) rate_.add(static_cast<double>(found->second.table.size() - found->second.first), result.seconds);
   publish(found->second, is_good);
   make_ready(found->first);
@@ -153,7 +155,6 @@ bool onboarder::complete(ticket_id ticket, const step_result& result) {
 void onboarder::publish(job& arrived, bool is_good) {
   const auto& spec = arrived.spec;
   const std::size_t width = pool_.block_tokens();
-  counts_.failures += !is_good;
   for (std::size_t i = arrived.first; is_good && i < arrived.table.size(); ++i) {
     up_.note_onboarded(spec.chain[i].hash);
     const block_hash parent = i == 0 ? spec.hasher.root() : spec.chain[i - 1].hash;

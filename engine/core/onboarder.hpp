@@ -78,6 +78,7 @@ class onboarder {
   struct job {
     sequence_spec spec;
     purpose why = purpose::admission;
+    std::uint64_t number = 0;  ///< of its question
     std::uint64_t arrival = 0;
     instant asked_at{0};
     std::optional<lease_grant> grant;
@@ -105,7 +106,7 @@ class onboarder {
   std::vector<sequence_spec> ready_;
   std::vector<prefetched> prefetched_;
   std::vector<lease_end> ends_;
-  std::uint64_t arrivals_ = 0;
+  std::uint64_t arrivals_ = 0, questions_ = 0;
   decaying_rate rate_;  ///< blocks
   onboarder_counts counts_;
 };

@@ -78,6 +78,8 @@ expected<std::monostate> scheduler::admit(sequence_spec spec) {
   return std::monostate{};
 }
 
+bool scheduler::knows(request_id id) const { return state_->live.contains(id); }
+
 std::optional<failure> scheduler::refusal(const sequence_spec& spec) const { return state_->refusal(spec); }
 
 void scheduler::reserve(std::uint64_t blocks) noexcept {

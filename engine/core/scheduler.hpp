@@ -70,6 +70,7 @@ class scheduler {
   /// Queues a sequence. Failures: queue_full, context_length_exceeded, prompt_exceeds_capacity. A known id is accepted again
   /// without effect.
   expected<std::monostate> admit(sequence_spec spec);
+  [[nodiscard]] bool knows(request_id id) const;
   /// What `admit` would fail with.
   [[nodiscard]] std::optional<failure> refusal(const sequence_spec& spec) const;
   /// Blocks that starting sequences must leave available from now on, for others that are not admitted yet.

@@ -46,19 +46,21 @@ struct tier_chain {
 
 /// The blocks behind the first `from` of the chain. Whether any are there or not, the owner owns what the tier has of the whole chain.
 struct lease_request {
+  std::uint64_t number = 0;  ///< unique per worker: one request may ask again while an earlier lease still runs
   request_id id;
   owner_id owner;
   std::shared_ptr<const tier_chain> chain;
   std::uint32_t from = 0;
 };
 struct lease_grant {
+  std::uint64_t number = 0;
   request_id id;
   std::uint32_t from = 0;
   std::vector<std::byte*> slots;  ///< of blocks [from, from + size); when empty there is no lease to end
   std::shared_ptr<const void> keeps;
 };
 struct lease_end {
-  request_id id;
+  std::uint64_t number = 0;
 };
 /// As a lease_request for nothing: it is not answered.
 struct chain_touch {

@@ -18,7 +18,7 @@ void tier_traffic::detach() {
 
 expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
   if (!attached_) return turns_.admit(std::move(spec));
-  if (down_.knows(spec.id)) return std::monostate{};
+  if (down_.knows(spec.id) || turns_.knows(spec.id)) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
   if (down_.size() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for blocks", ""};
   const auto id = spec.id;
@@ -29,7 +29,7 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
   }
   // All of it is on the device: the tier only hears that it is used.
   out_.touches.push_back({question.owner, std::move(question.chain)});
-  down_.granted({id, question.from, {}, nullptr});
+  down_.granted({question.number, id, question.from, {}, nullptr});
   return std::monostate{};
 }
 
@@ -37,7 +37,7 @@ void tier_traffic::prefetch(sequence_spec spec, instant now) {
   const auto id = spec.id;
   auto question = down_.ask(std::move(spec), now, onboarder::purpose::prefetch);
   if (attached_ && question.from < question.chain->blocks.size()) return out_.questions.push_back(std::move(question));
-  down_.granted({id, question.from, {}, nullptr});
+  down_.granted({question.number, id, question.from, {}, nullptr});
 }
 
 void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
@@ -74,6 +74,7 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
 
 tier_messages tier_traffic::take_messages(instant now) {
   if (!attached_) return {};
+  for (auto& refused : up_.take_refused()) out_.commits.push_back(std::move(refused));
   out_.offer = up_.offer(now);
   for (auto& end : down_.take_ends()) out_.ends.push_back(end);
   return std::exchange(out_, {});

@@ -146,7 +146,7 @@ struct tier_world {
   void put() {
     if (putting) {
       store.put(*putting, block_bytes());
-      host->end_put();
+      host->end_put(below(4) != 0);
       putting.reset();
     } else {
       putting = host->next_put();
