@@ -25,7 +25,7 @@ node_status rested(whole_node& node) {
       if (worker.running + worker.waiting + worker.blocks_leased > 0) return false;
       cached = std::max(cached, worker.blocks_cached);
     }
-    return status.tiers.size() == 1 && status.tiers[0].blocks_cached >= cached && status.tiers[0].blocks_leased == 0;
+    return !status.tiers.empty() && status.tiers[0].blocks_cached >= cached && status.tiers[0].blocks_leased == 0;
   });
 }
 
@@ -129,4 +129,36 @@ TEST_CASE("a worker that is killed is filled again from the host") {
   CHECK(again.text == first.text);
   CHECK(again.cached_tokens == 992);
   CHECK(rested(node).workers[0].blocks_onboarded == 62);
+}
+
+TEST_CASE("worker, host and disk tier may be killed one after the other: the prefix comes back from disk") {
+  whole_node node{{.sections = "[disk_tier]\nbytes = 67108864\n"}};
+  const auto prompt = some_tokens(1000, 1);
+  const auto first = run(node, prompt, "a");
+  rested(node);
+  run(node, prompt, "a");
+  node.status_once([](const node_status& now) { return now.tiers.size() == 2 && now.tiers[1].blocks_stored >= 62; });
+  // The worker first: it would fill a new host tier from its device.
+  node.kill(child::worker);
+  node.kill(child::host_tier);
+  node.kill(child::store_tier);
+  const auto again = run(node, prompt, "a");
+  CHECK(again.text == first.text);
+  CHECK(again.cached_tokens == 992);
+  const auto status = rested(node);
+  CHECK(status.tiers.at(1).kind == "disk");
+  CHECK(status.tiers.at(1).blocks_read == 62);
+  CHECK(status.tiers.at(1).integrity.empty());
+  CHECK(status.tiers.at(0).integrity.empty());
+}
+
+TEST_CASE("a disk folder that cannot be used costs hits and no turn") {
+  whole_node node{{.sections = "[disk_tier]\nbytes = 67108864\nfolder = \"/proc/nowhere\"\n"}};
+  const auto prompt = some_tokens(1000, 1);
+  const auto first = run(node, prompt, "a");
+  rested(node);
+  CHECK(run(node, prompt, "a").text == first.text);
+  const auto status = node.status();
+  CHECK(status.restarts == 0);
+  CHECK_FALSE(status.tiers.at(1).integrity.empty());
 }

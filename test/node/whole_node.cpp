@@ -69,6 +69,8 @@ actors::child_request::kind kind_of(child what) {
       return actors::child_request::kind::worker;
     case child::host_tier:
       return actors::child_request::kind::host_tier;
+    case child::store_tier:
+      return actors::child_request::kind::store_tier;
     case child::template_renderer:
       return actors::child_request::kind::template_renderer;
     case child::trace:

@@ -25,7 +25,7 @@ struct node_wish {
 std::filesystem::path folder_of(const char* variable);
 
 /// What can be killed, as in actors::child_request.
-enum class child : std::uint8_t { session_directory, router_shard, worker, host_tier, template_renderer, trace };
+enum class child : std::uint8_t { session_directory, router_shard, worker, host_tier, store_tier, template_renderer, trace };
 
 class whole_node {
  public:
