@@ -186,7 +186,11 @@ std::uint64_t onboarder::blocks_reserved() const {
 
 std::uint64_t onboarder::tokens_waiting() const {
   std::uint64_t tokens = 0;
-  for (const auto& [id, each] : jobs_) tokens += each.spec.tokens.size();
+  for (const auto& [id, each] : jobs_) {
+    if (each.why == purpose::prefetch) continue;
+    const auto covered = each.grant ? (each.grant->from + each.grant->slots.size()) * pool_.block_tokens() : 0;
+    tokens += each.spec.tokens.size() - std::min(each.spec.tokens.size(), covered);
+  }
   return tokens;
 }
 

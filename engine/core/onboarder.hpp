@@ -70,6 +70,7 @@ class onboarder {
   [[nodiscard]] bool idle() const noexcept { return jobs_.empty() && leaving_.empty(); }
   /// Blocks that a new sequence must leave free, so that those which wait here get their turn.
   [[nodiscard]] std::uint64_t blocks_reserved() const;
+  /// Prompt tokens that will have to be computed, as far as is known.
   [[nodiscard]] std::uint64_t tokens_waiting() const;
   [[nodiscard]] onboarder_counts counts() const noexcept;
   void count_leases(std::vector<std::uint32_t>& leases) const;

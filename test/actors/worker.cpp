@@ -2,96 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include <numeric>
 #include <stdexcept>
 
 #include "messages/base/limits.hpp"
-#include "test/support/actor_fixture.hpp"
-#include "test/support/manual_backend.hpp"
+#include "test/support/worker_world.hpp"
 
 using namespace troupe;
 using namespace troupe::actors;
+using namespace troupe::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-constexpr std::uint64_t seed = 77;
-constexpr std::uint32_t block_tokens = 4;
-
-/// One worker over a backend that computes when told: token at position p is p.
-struct worker_world : test::actor_fixture {
-  std::shared_ptr<test::manual_device> device = std::make_shared<test::manual_device>();
-  worker_actor worker;
-
-  worker_setup setup() {
-    worker_setup setup;
-    setup.device.worker = {3};
-    setup.device.model = {"m"};
-    setup.device.epoch = 9;
-    setup.device.scheduler.context_tokens_max = 60;
-    setup.device.pool.block_tokens = block_tokens;
-    setup.make_backend = [device = device](core::backend::completion done) -> expected<std::unique_ptr<core::backend>> {
-      return std::unique_ptr<core::backend>{std::make_unique<test::manual_backend>(device, std::move(done))};
-    };
-    return setup;
-  }
-  void start() { worker = spawn(troupe::actors::worker, setup()); }
-
-  std::pair<sequence_sink_actor, test::inbox<sequence_progress>> sink() { return probe<sequence_sink_actor, sequence_progress>(); }
-
-  /// Completes the oldest step and lets its meaning arrive.
-  void finish() {
-    REQUIRE_FALSE(device->submitted.empty());
-    device->finish();
-    run();
-  }
-  void finish_all() {
-    while (!device->submitted.empty()) finish();
-  }
-  worker_status status() { return request<worker_status>(worker, worker_status_request{}).get(); }
-};
-
-admit_request admission(std::uint64_t id, std::uint32_t prompt_tokens = 10, std::uint32_t tokens_max = 3, token_id first = 100) {
-  admit_request request;
-  request.id = {id};
-  request.tokens.resize(prompt_tokens);
-  std::iota(request.tokens.begin(), request.tokens.end(), first);
-  request.scope_seed = seed;
-  request.owner = {id};
-  request.sampling.temperature = 0;
-  request.tokens_max = tokens_max;
-  core::block_hasher{seed, block_tokens}.extend(request.chain, request.tokens);
-  return request;
-}
-
-std::vector<token_id> tokens_of(const std::vector<sequence_progress>& messages) {
-  std::vector<token_id> tokens;
-  for (const auto& message : messages) {
-    if (!message.tokens.empty()) CHECK(message.first_index == tokens.size());
-    for (const auto& token : message.tokens) tokens.push_back(token.token);
-  }
-  return tokens;
-}
-
-using token_list = std::vector<token_id>;
-
-/// A router shard that only listens.
-struct listener_log {
-  std::vector<block_events> blocks;
-  std::vector<load_report> loads;
-};
-
-shard_sink_actor listen(worker_world& world, std::shared_ptr<listener_log> log) {
-  auto behaviour = [log](shard_sink_actor::pointer) -> shard_sink_actor::behavior_type {
-    return {[log](const block_events& events) { log->blocks.push_back(events); },
-            [log](const load_report& report) { log->loads.push_back(report); }};
-  };
-  auto shard = world.spawn(behaviour);
-  world.tell(world.worker, shard_joined{0}, shard);
-  return shard;
-}
-
-}  // namespace
 
 TEST_CASE("a sequence is streamed: started once, tokens in order, one end") {
   worker_world world;
@@ -280,101 +199,6 @@ TEST_CASE("a turn that another worker began goes on at its position") {
   }
   CHECK(first_index == 2);
   CHECK(tokens == token_list{12, 13, 14});
-}
-
-TEST_CASE("a shard that joins gets a snapshot and the load, then every change in order") {
-  worker_world world;
-  world.start();
-  auto [sink, progress] = world.sink();
-  auto log = std::make_shared<listener_log>();
-  listen(world, log);
-  REQUIRE(log->blocks.size() == 1);
-  CHECK(log->blocks[0].snapshot);
-  CHECK(log->blocks[0].worker == worker_id{3});
-  CHECK(log->blocks[0].epoch == 9);
-  CHECK(log->blocks[0].first == 0);
-  CHECK(log->blocks[0].events.empty());
-  REQUIRE(log->loads.size() == 1);
-  CHECK(log->loads[0].free_blocks == 16);
-
-  const auto request = admission(1);
-  world.tell(world.worker, request, sink);
-  world.finish_all();
-  std::vector<core::block_event> changes;
-  for (std::size_t each = 1; each < log->blocks.size(); ++each) {
-    CHECK_FALSE(log->blocks[each].snapshot);
-    CHECK(log->blocks[each].epoch == 9);
-    CHECK(log->blocks[each].first == changes.size());
-    changes.insert(changes.end(), log->blocks[each].events.begin(), log->blocks[each].events.end());
-  }
-  REQUIRE(changes.size() >= 2);
-  CHECK(changes[0] == core::block_event{core::block_event::kind::stored, request.chain[0], {}});
-  CHECK(changes[1] == core::block_event{core::block_event::kind::stored, request.chain[1], request.chain[0].hash});
-
-  auto later = std::make_shared<listener_log>();
-  listen(world, later);
-  REQUIRE(later->blocks.size() == 1);
-  CHECK(later->blocks[0].snapshot);
-  CHECK(later->blocks[0].first == changes.size());
-  CHECK(later->blocks[0].events == changes);
-}
-
-TEST_CASE("a shard that lost count gets a snapshot, the other shards do not") {
-  worker_world world;
-  world.start();
-  auto log = std::make_shared<listener_log>(), other = std::make_shared<listener_log>();
-  auto shard = listen(world, log);
-  listen(world, other);
-  caf::send_as(caf::actor_cast<caf::actor>(shard), caf::actor_cast<caf::actor>(world.worker), snapshot_request{{3}});
-  world.run();
-  REQUIRE(log->blocks.size() == 2);
-  CHECK(log->blocks[1].snapshot);
-  CHECK(other->blocks.size() == 1);
-  world.tell(world.worker, snapshot_request{{3}});  // from nobody in particular
-  CHECK(log->blocks.size() == 3);
-  CHECK(other->blocks.size() == 2);
-}
-
-TEST_CASE("a dead owner's blocks are freed, counted and announced") {
-  worker_world world;
-  world.start();
-  auto [sink, progress] = world.sink();
-  auto log = std::make_shared<listener_log>();
-  listen(world, log);
-  world.tell(world.worker, admission(1), sink);
-  world.finish_all();
-  const auto cached = world.status().blocks_cached;
-  REQUIRE(cached >= 2);
-  auto released = world.request<owner_released>(world.worker, owner_release{{1}});
-  CHECK(released.get().blocks_freed == cached);
-  CHECK(world.status().blocks_freed_by_death == cached);
-  CHECK(world.status().blocks_free == 16);
-  CHECK(log->blocks.back().events.size() == cached);
-  for (const auto& event : log->blocks.back().events) CHECK(event.what == core::block_event::kind::removed);
-  CHECK(world.request<owner_released>(world.worker, owner_release{{1}}).get().blocks_freed == 0);
-}
-
-TEST_CASE("the load is reported every interval while there is work, once at the end of it, and then no more") {
-  worker_world world;
-  world.start();
-  auto [sink, progress] = world.sink();
-  auto log = std::make_shared<listener_log>();
-  listen(world, log);
-  log->loads.clear();
-  world.tell(world.worker, admission(1, 10, 20), sink);
-  world.advance(limits::load_report_interval * 3 + 50ms);
-  REQUIRE(log->loads.size() == 3);
-  CHECK(log->loads[0].running == 1);
-  CHECK(log->loads[0].epoch == 9);
-  world.finish_all();
-  REQUIRE(log->loads.size() == 4);
-  CHECK(log->loads[3].running == 0);
-  CHECK(log->loads[3].evictable_blocks > 0);
-  world.advance(1s);
-  CHECK(log->loads.size() == 4);
-  world.tell(world.worker, admission(2, 10, 20, 500), sink);
-  world.advance(limits::load_report_interval);
-  CHECK(log->loads.size() == 5);
 }
 
 TEST_CASE("a step that fails ends its sequences with the error, and the worker goes on") {
