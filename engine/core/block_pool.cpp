@@ -13,7 +13,9 @@ block_pool::state::state(const block_pool_options& chosen)
       records(chosen.block_count),
       tokens(std::size_t{chosen.block_count} * chosen.block_tokens),
       by_hash(chosen.block_count),
-      owners(chosen.block_count) {
+      owners(chosen.block_count),
+      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count})) {
+  if (!policy) throw std::invalid_argument("no retention policy is called " + chosen.retention);
   free_blocks.reserve(chosen.block_count);
   for (block_index block = chosen.block_count; block-- > 0;) free_blocks.push_back(block);
 }
@@ -37,7 +39,8 @@ void block_pool::state::lease(block_index block) {
 
 void block_pool::state::begin_use(block_index block) {
   while (block != no_block && records[block].uses++ == 0) {
-    unlink_idle(block);
+    policy->busy({&block, 1});
+    --idle;
     block = records[block].parent;
   }
 }
@@ -46,41 +49,21 @@ void block_pool::state::end_use(block_index block) {
   while (block != no_block && --records[block].uses == 0) {
     const block_index parent = records[block].parent;
     if (owners.count(block) == 0 && records[block].children == 0) {
-      uncache(block);
-      ++freed_by_death;
+      ++idle;
+      uncache(block, records[block].unowned_by);
     } else {
-      push_idle(block);
+      ++idle;
+      policy->idle({&block, 1}, now);
     }
     block = parent;
   }
 }
 
-void block_pool::state::push_idle(block_index block) {
+void block_pool::state::uncache(block_index block, eviction_cause cause) {
   block_record& record = records[block];
-  record.previous = std::exchange(idle_last, block);
-  record.next = no_block;
-  (record.previous == no_block ? idle_first : records[record.previous].next) = block;
-  ++idle;
-}
-
-void block_pool::state::push_idle_first(block_index block) {
-  block_record& record = records[block];
-  record.previous = no_block;
-  record.next = std::exchange(idle_first, block);
-  (record.next == no_block ? idle_last : records[record.next].previous) = block;
-  ++idle;
-}
-
-void block_pool::state::unlink_idle(block_index block) {
-  block_record& record = records[block];
-  (record.previous == no_block ? idle_first : records[record.previous].next) = record.next;
-  (record.next == no_block ? idle_last : records[record.next].previous) = record.previous;
-  record.previous = record.next = no_block;
+  ++removed[static_cast<std::size_t>(cause)];
   --idle;
-}
-
-void block_pool::state::uncache(block_index block) {
-  block_record& record = records[block];
+  policy->removed(block);
   events.push_back({block_event::kind::removed, record.identity, {}});
   by_hash.erase(record.identity.hash.low, block);
   owners.forget_block(block);
@@ -94,12 +77,33 @@ void block_pool::state::own(owner_id owner, block_index block) {
   while (block != no_block && owners.add(owner, block)) block = records[block].parent;
 }
 
+stream_id block_pool::state::stream_of(owner_id owner) const {
+  const auto known = streams.find(owner);
+  return known == streams.end() ? no_stream : known->second;
+}
+
+void block_pool::state::claim(owner_id owner, std::span<const block_index> chain) {
+  if (const stream_id stream = stream_of(owner); stream != no_stream && !chain.empty()) policy->context(stream, chain, now);
+}
+
+void block_pool::state::open_turn(owner_id owner, const turn_opening& opening, std::span<const block_index> resident) {
+  stream_id stream = stream_of(owner);
+  if (stream == no_stream) {
+    stream = static_cast<stream_id>(streams.size() + free_streams.size());
+    if (!free_streams.empty()) {
+      stream = free_streams.back();
+      free_streams.pop_back();
+    }
+    streams.emplace(owner, stream);
+  }
+  policy->turn_started({stream, opening.turn, opening.input, resident, opening.blocks}, now);
+}
+
 block_index block_pool::state::take_block() {
   if (free_blocks.empty()) {
-    const block_index victim = idle_first;
-    unlink_idle(victim);
-    uncache(victim);
-    ++evicted;
+    const eviction gone = policy->victim({}, now);
+    if (gone.block == no_block) throw std::logic_error("no idle block may leave");
+    uncache(gone.block, gone.cause);
   }
   const block_index block = free_blocks.back();
   free_blocks.pop_back();
@@ -118,6 +122,7 @@ void block_pool::state::store(block_index block, const block_identity& identity,
     ++records[parent_block].children;
     begin_use(parent_block);  // the block is leased: its parent has one more child in use
   }
+  policy->stored(block, parent_block);
   std::ranges::copy(content, tokens_of(block).begin());
   by_hash.insert(identity.hash.low, block);
   ++cached;
@@ -131,8 +136,9 @@ block_pool::block_pool(block_pool&&) noexcept = default;
 block_pool& block_pool::operator=(block_pool&&) noexcept = default;
 
 std::uint32_t block_pool::acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens,
-                                         owner_id owner, std::vector<block_index>& table) {
+                                         owner_id owner, std::vector<block_index>& table, const turn_opening* opening) {
   state& s = *state_;
+  const std::size_t held = table.size();
   const std::size_t width = s.options.block_tokens;
   const std::size_t limit = std::min(chain.size(), tokens.size() / width);
   std::uint32_t matched = 0;
@@ -143,8 +149,18 @@ std::uint32_t block_pool::acquire_prefix(std::span<const block_identity> chain, 
     s.own(owner, block);
     table.push_back(block);
   }
+  const auto found = std::span<const block_index>(table).subspan(held);
+  if (opening != nullptr) s.open_turn(owner, *opening, found);
+  s.claim(owner, found);
   return matched;
 }
+
+void block_pool::finish_turn(owner_id owner, turn_finish how) {
+  how.stream = state_->stream_of(owner);
+  if (how.stream != no_stream) state_->policy->turn_finished(how, state_->now);
+}
+
+void block_pool::set_time(instant now) noexcept { state_->now = now; }
 
 block_pool::prefix_peek block_pool::peek_prefix(std::span<const block_identity> chain, block_hash root,
                                                 std::span<const token_id> tokens) const {
@@ -186,6 +202,7 @@ block_index block_pool::publish(block_index block, const block_identity& identit
     if (twin == no_block || !options.may_swap) return block;
     s.lease(twin);
     s.own(owner, twin);
+    s.claim(owner, {&twin, 1});
     release(block);
     return twin;
   }
@@ -193,6 +210,7 @@ block_index block_pool::publish(block_index block, const block_identity& identit
   if (parent.low != 0 && parent_block == no_block) return block;
   s.store(block, identity, parent, parent_block, tokens);
   s.own(owner, block);
+  s.claim(owner, {&block, 1});
   return block;
 }
 
@@ -209,22 +227,25 @@ void block_pool::release(block_index block) {
   }
 }
 
-std::uint32_t block_pool::release_owner(owner_id owner) {
+std::uint32_t block_pool::release_owner(owner_id owner, eviction_cause cause) {
   state& s = *state_;
+  if (auto stream = s.streams.extract(owner)) {
+    s.policy->died(stream.mapped(), cause, s.now);
+    s.free_streams.push_back(stream.mapped());
+  }
   std::vector<block_index> unowned;
   s.owners.release(owner, unowned);
-  const std::uint64_t before = s.freed_by_death;
+  for (const block_index block : unowned) s.records[block].unowned_by = cause;
+  const std::uint32_t before = s.cached;
   for (block_index block : unowned) {  // each leaf takes the unowned blocks above it along; others are reached from their leaves
     while (block != no_block && s.records[block].state == block_state::cached && s.records[block].uses == 0 &&
            s.records[block].children == 0 && s.owners.count(block) == 0) {
       const block_index parent = s.records[block].parent;
-      s.unlink_idle(block);
-      s.uncache(block);
-      ++s.freed_by_death;
+      s.uncache(block, cause);
       block = parent;
     }
   }
-  return static_cast<std::uint32_t>(s.freed_by_death - before);
+  return before - s.cached;
 }
 
 block_pool::cached_block block_pool::describe(block_index block) const {
@@ -235,20 +256,20 @@ block_pool::cached_block block_pool::describe(block_index block) const {
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }
 std::uint32_t block_pool::owner_count(block_index block) const noexcept { return state_->owners.count(block); }
 std::vector<block_index> block_pool::blocks_of(owner_id owner) const { return state_->owners.of(owner); }
-void block_pool::own(block_index block, owner_id owner) { state_->own(owner, block); }
+void block_pool::own(block_index block, owner_id owner) {
+  state_->own(owner, block);
+  state_->claim(owner, {&block, 1});
+}
 void block_pool::lease(block_index block) { state_->lease(block); }
 
 std::uint32_t block_pool::demote_owner(owner_id owner) {
   state& s = *state_;
   auto blocks = s.owners.of(owner);
   std::erase_if(blocks, [&](block_index block) { return s.records[block].uses > 0 || s.owners.count(block) > 1; });
-  // To the front one by one, parents first: what is put there last is the first to leave, and it is a leaf. Whoever owns a child owns its
-  // parent, so no block stays behind with its child before it.
+  // Whoever owns a child owns its parent, so no block stays behind with its child before it.
   std::ranges::sort(blocks, {}, [&](block_index block) { return s.records[block].depth; });
-  for (const block_index block : blocks) {
-    s.unlink_idle(block);
-    s.push_idle_first(block);
-  }
+  if (const stream_id stream = s.stream_of(owner); stream != no_stream) s.policy->died(stream, eviction_cause::capacity, s.now);
+  s.policy->give_up(blocks);
   return static_cast<std::uint32_t>(blocks.size());
 }
 

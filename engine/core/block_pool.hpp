@@ -5,11 +5,11 @@
 //   free      no content; on the free list
 //   private   leased by one sequence, content not yet complete (no hash)
 //   cached    complete and published under its hash; leased by 0..n sequences; with 0 leases it can be evicted
-// A cached block's parent is cached too ("monotone"). A cached block is idle when neither it nor a block below it is leased; the
-// idle ones form an intrusive list in the order of their last use, children before parents: its head is always a leaf, and the
-// order of the list is the order of eviction.
+// A cached block's parent is cached too ("monotone"). A cached block is idle when neither it nor a block below it is leased; which of
+// the idle ones leaves next is the retention policy's to say. To the policy a stream is an owner that has opened a turn here.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,12 +18,14 @@
 #include <vector>
 
 #include "engine/core/block_hash.hpp"
+#include "engine/core/retention/retention_policy.hpp"
 
 namespace troupe::core {
 
 struct block_pool_options {
   std::uint32_t block_count = 0;
   std::uint32_t block_tokens = 32;
+  std::string retention = "lru";  ///< a retention policy's name; an unknown one throws
 };
 
 /// What changed in the cache, in order; the worker forwards it to the router shards.
@@ -36,7 +38,16 @@ struct block_event {
 
 struct block_pool_counts {
   std::uint32_t total = 0, free = 0, leased = 0, cached = 0;  ///< cached: with or without lease
-  std::uint64_t stored = 0, evicted = 0, freed_by_death = 0, hash_mismatches = 0;
+  std::uint64_t stored = 0, hash_mismatches = 0;
+  std::array<std::uint64_t, eviction_causes> removed{};  ///< by cause
+  [[nodiscard]] std::uint64_t removed_by(eviction_cause cause) const { return removed[static_cast<std::size_t>(cause)]; }
+};
+
+/// A turn whose prompt begins with what is being leased. Said again for the same turn, it is no further turn.
+struct turn_opening {
+  std::uint64_t turn = 0;
+  turn_input input = turn_input::unknown;
+  std::uint32_t blocks = 0;  ///< of the whole prompt
 };
 
 class block_pool {
@@ -46,10 +57,15 @@ class block_pool {
   block_pool(block_pool&&) noexcept;
   block_pool& operator=(block_pool&&) noexcept;
 
+  /// What is done from here on is done at `now`.
+  void set_time(instant now) noexcept;
+
   /// Leases the longest cached prefix of `chain` for one sequence and appends its blocks to `table`. Each block's parent
   /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
   std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens, owner_id owner,
-                               std::vector<block_index>& table);
+                               std::vector<block_index>& table, const turn_opening* opening = nullptr);
+  /// How the answer to a turn that was opened here has ended; `how.stream` is ignored.
+  void finish_turn(owner_id owner, turn_finish how);
   struct prefix_peek {
     std::uint32_t matched = 0;  ///< what acquire_prefix would return
     std::uint32_t idle = 0;     ///< of them, those that would no longer be available
@@ -76,7 +92,7 @@ class block_pool {
 
   /// Ends all ownership of `owner`. Blocks that nobody else owns and nobody leases become free at once, leaves first; leased
   /// ones when their lease ends. Returns the blocks freed now.
-  std::uint32_t release_owner(owner_id owner);
+  std::uint32_t release_owner(owner_id owner, eviction_cause cause = eviction_cause::death);
 
   // For copies of cached blocks in other places. All of these need a cached block.
   /// Its tokens are valid until the block leaves.

@@ -21,9 +21,8 @@ block_pool_counts block_pool::counts() const noexcept {
           .leased = s.leased,
           .cached = s.cached,
           .stored = s.stored,
-          .evicted = s.evicted,
-          .freed_by_death = s.freed_by_death,
-          .hash_mismatches = s.hash_mismatches};
+          .hash_mismatches = s.hash_mismatches,
+          .removed = s.removed};
 }
 
 std::vector<block_event> block_pool::snapshot() const {
@@ -98,16 +97,8 @@ std::optional<std::string> block_pool::check_integrity() const {
   if (auto found = check_uses(records)) return found;
   if (auto found = s.owners.check_integrity()) return found;
   if (leased != s.leased || cached != s.cached || cached != s.by_hash.size()) return std::string("block counts disagree with the blocks");
+  if (s.idle != idle) return std::string("the count of idle blocks disagrees with the blocks");
   std::vector<bool> seen(records.size());
-  std::uint32_t walked = 0;
-  for (block_index block = s.idle_first; block != no_block; block = records[block].next, ++walked) {
-    if (walked > idle) return std::string("the idle list has a cycle");
-    if (records[block].state != block_state::cached || records[block].uses != 0) return at("the idle list holds a block in use", block);
-    if (records[block].parent != no_block && seen[records[block].parent]) return at("a parent is evicted before its child", block);
-    if (records[block].next == no_block && s.idle_last != block) return std::string("the idle list does not end at its last block");
-    seen[block] = true;
-  }
-  if (walked != idle || s.idle != idle) return std::string("an idle block is missing from the idle list");
   for (const block_index block : s.free_blocks) {
     if (records[block].state != block_state::free || seen[block]) return at("the free list holds a block twice or in use", block);
     seen[block] = true;

@@ -1,7 +1,7 @@
 // The records behind block_pool, shared by its two source files and nobody else.
 //
-// uses = leases of the block + children in use. It drops to zero only after every block below has dropped to zero, so appending to
-// the idle list at that moment keeps children before parents, in whatever order a caller ends its leases.
+// uses = leases of the block + children in use. It drops to zero only after every block below has dropped to zero, so the policy hears of
+// children before parents, in whatever order a caller ends its leases.
 #pragma once
 
 #include <unordered_map>
@@ -19,9 +19,9 @@ struct block_record {
   block_identity identity;
   block_hash parent_hash;
   block_index parent = no_block;  ///< no_block: starts a sequence
-  block_index previous = no_block, next = no_block;
   std::uint32_t leases = 0, uses = 0, children = 0, depth = 0;
   block_state state = block_state::free;
+  eviction_cause unowned_by = eviction_cause::death;  ///< why its last owner has left
 };
 
 struct block_pool::state {
@@ -43,13 +43,15 @@ struct block_pool::state {
   void lease(block_index block);
   void begin_use(block_index block);
   void end_use(block_index block);
-  void push_idle(block_index block);
-  void push_idle_first(block_index block);
-  void unlink_idle(block_index block);
-  /// A cached leaf, not in use and not in the idle list, becomes free.
-  void uncache(block_index block);
+  /// A cached leaf that is not in use becomes free.
+  void uncache(block_index block, eviction_cause cause);
   /// Makes `owner` an owner of the block and of all before it.
   void own(owner_id owner, block_index block);
+  /// A turn of the stream goes on with these blocks.
+  void claim(owner_id owner, std::span<const block_index> chain);
+  void open_turn(owner_id owner, const turn_opening& opening, std::span<const block_index> resident);
+  /// no_stream: it has opened no turn here, or is gone.
+  [[nodiscard]] stream_id stream_of(owner_id owner) const;
   block_index take_block();
   void store(block_index block, const block_identity& identity, const block_hash& parent, block_index parent_block,
              std::span<const token_id> content);
@@ -60,9 +62,13 @@ struct block_pool::state {
   std::vector<block_index> free_blocks;  ///< the last one is taken first
   flat_table by_hash;
   block_owners owners;
-  block_index idle_first = no_block, idle_last = no_block;  ///< first: the next to be evicted
+  std::unique_ptr<retention_policy> policy;
+  instant now{0};
+  std::unordered_map<owner_id, stream_id> streams;
+  std::vector<stream_id> free_streams;
   std::uint32_t idle = 0, leased = 0, cached = 0;
-  std::uint64_t stored = 0, evicted = 0, freed_by_death = 0, hash_mismatches = 0;
+  std::uint64_t stored = 0, hash_mismatches = 0;
+  std::array<std::uint64_t, eviction_causes> removed{};
   std::vector<block_event> events;
 };
 

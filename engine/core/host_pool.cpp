@@ -8,6 +8,12 @@
 
 namespace troupe::core {
 
+namespace {
+
+const turn_opening* address_of(const std::optional<turn_opening>& opening) { return opening ? &*opening : nullptr; }
+
+}  // namespace
+
 expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& options) {
   if (options.block_count == 0 || options.block_tokens == 0 || options.block_bytes == 0)
     return failure{errc::invalid_request, "a host tier needs blocks that have tokens and bytes", "block_count"};
@@ -19,7 +25,7 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens}), is_below_(options.block_count, false), was_shared_(options.block_count, false) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention}), is_below_(options.block_count, false), was_shared_(options.block_count, false) {}
 
 block_index host_pool::reserve(const tier_block& offered) {
   std::vector<block_index> slot;
@@ -73,7 +79,7 @@ lease_grant host_pool::lease(client_id client, const lease_request& request) {
   end(client, {request.number});
   std::vector<block_index> table;
   const auto& chain = *request.chain;
-  pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table);
+  pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table, address_of(request.opening));
   note_use(table);
   lease_grant grant{request.number, request.id, request.from, {}, nullptr};
   if (table.size() <= request.from) {
@@ -93,7 +99,7 @@ void host_pool::end(client_id client, const lease_end& ended) {
 
 void host_pool::touch(const chain_touch& touched) {
   std::vector<block_index> table;
-  pool_.acquire_prefix(touched.chain->blocks, touched.chain->root, touched.chain->tokens, touched.owner, table);
+  pool_.acquire_prefix(touched.chain->blocks, touched.chain->root, touched.chain->tokens, touched.owner, table, address_of(touched.opening));
   note_use(table);
   release(table);
 }
@@ -111,11 +117,11 @@ void host_pool::release(const std::vector<block_index>& table) {
     if (block != no_block) pool_.release(block);
 }
 
-std::vector<block_hash> host_pool::release_owner(owner_id owner) {
+std::vector<block_hash> host_pool::release_owner(owner_id owner, eviction_cause cause) {
   std::vector<block_hash> its_own;
   for (const block_index block : pool_.blocks_of(owner))
     if (!was_shared_[block]) its_own.push_back(pool_.describe(block).identity.hash);
-  pool_.release_owner(owner);
+  pool_.release_owner(owner, cause);
   std::erase_if(its_own, [&](const block_hash& hash) { return pool_.is_cached(hash); });
   return its_own;
 }
@@ -164,7 +170,7 @@ std::uint32_t host_pool::held(const tier_chain& chain) const { return pool_.peek
 store_get host_pool::begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count) {
   loading begun{request, {}, 0};
   const auto& chain = *request.chain;
-  pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, begun.table);
+  pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, begun.table, address_of(request.opening));
   begun.first = static_cast<std::uint32_t>(begun.table.size());
   count = std::min({count, pool_.available(), static_cast<std::uint32_t>(chain.blocks.size()) - begun.first});
   pool_.acquire_private(count, begun.table);

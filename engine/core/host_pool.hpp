@@ -28,6 +28,7 @@ struct host_pool_options {
   std::uint32_t block_tokens = 32;
   std::uint64_t block_bytes = 0;
   bool has_stores = false;  ///< there is something to put blocks into
+  std::string retention = "lru";
 };
 
 struct host_pool_counts {
@@ -49,10 +50,13 @@ class host_pool {
   lease_grant lease(client_id client, const lease_request& request);
   void end(client_id client, const lease_end& ended);
   void touch(const chain_touch& touched);
+  void finish(const turn_closing& closing) { pool_.finish_turn(closing.owner, closing.how); }
+  /// What is done from here on is done at `now`.
+  void set_time(instant now) noexcept { pool_.set_time(now); }
   /// The client is gone: its slots are given up, its leases end.
   void forget(client_id client);
   /// Returns the blocks freed now that never had another owner as far as this pool knows.
-  std::vector<block_hash> release_owner(owner_id owner);
+  std::vector<block_hash> release_owner(owner_id owner, eviction_cause cause = eviction_cause::death);
 
   // For the stores below.
   /// How many leading blocks of the chain are here.

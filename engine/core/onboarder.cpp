@@ -22,7 +22,8 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   chain->blocks.assign(spec.chain.begin(), spec.chain.begin() + static_cast<std::ptrdiff_t>(std::min(full, spec.chain.size())));
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
   const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
-  lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
+  lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held, std::nullopt};
+  if (why == purpose::admission) request.opening = opening_of(spec);
   job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
   return request;
@@ -123,7 +124,9 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   for (const auto& [id, each] : jobs_)
     if (each.ticket) reserved += need_of(each);
   if (blocks_for(spec.tokens.size() + 1) - held.matched + reserved > pool_.available() - held.idle) return attempt::no_room;
-  pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table);
+  const turn_opening opening = opening_of(spec);
+  const bool opens = waiting.why == purpose::admission;
+  pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table, opens ? &opening : nullptr);
   waiting.first = waiting.table.size();
   if (!pool_.acquire_private(count, waiting.table)) return attempt::no_room;
   transfer_plan plan{transfer_plan::direction::to_device, {}};

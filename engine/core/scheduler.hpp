@@ -5,7 +5,6 @@
 // A sequence that ends while a ticket names it keeps its blocks until that ticket completes ("draining").
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,11 +15,9 @@
 
 #include "engine/core/backend.hpp"
 #include "engine/core/block_pool.hpp"
+#include "engine/core/instant.hpp"
 
 namespace troupe::core {
-
-/// A point in time on whatever clock the caller uses: nanoseconds from an arbitrary origin.
-using instant = std::chrono::nanoseconds;
 
 struct scheduler_options {
   std::uint32_t step_tokens_max = 512;    ///< the token budget of a step: decodes first, then prefill chunks
@@ -38,6 +35,7 @@ struct sequence_spec {
   std::vector<block_identity> chain;        ///< of all full blocks of `tokens`
   block_hasher hasher;                      ///< to name the blocks that decoding completes
   owner_id owner;                           ///< whose blocks they become
+  turn_input input = turn_input::unknown;   ///< for the retention policy
   sampling_params sampling;
   std::uint32_t tokens_max = 0;             ///< of output, >= 1
   std::uint32_t tokens_min = 0;             ///< stop tokens are ignored before
@@ -45,6 +43,8 @@ struct sequence_spec {
   std::int32_t priority = 0;                ///< higher first
   instant deadline{0};                      ///< 0: none
 };
+
+turn_opening opening_of(const sequence_spec& spec);
 
 enum class finish_reason : std::uint8_t { stop, length, cancelled, deadline, failed };
 

@@ -64,7 +64,8 @@ bool scheduler::state::start(sequence& next) {
   const auto cached = pool.peek_prefix(std::span(next.spec.chain).first(limit), next.spec.hasher.root(), next.spec.tokens);
   const std::uint32_t needed = std::min(blocks_for(next.size() + 1), blocks_total);
   if (needed - cached.matched + blocks_promised() + blocks_reserved > pool.available() - cached.idle) return false;
-  match_cached(next);
+  const turn_opening opening = opening_of(next.spec);
+  match_cached(next, &opening);
   waiting.erase(next.key);
   next.phase = sequence_phase::running;
   next.slot = free_slots.back();
@@ -74,14 +75,14 @@ bool scheduler::state::start(sequence& next) {
 }
 
 /// Extends a table that ends at a block boundary by cached blocks. The last token is always computed: somebody must sample from it.
-void scheduler::state::match_cached(sequence& into) {
+void scheduler::state::match_cached(sequence& into, const turn_opening* opening) {
   const std::size_t held = into.table.size();
   const std::size_t limit = (into.size() - 1) / block_tokens;
-  if (held >= limit) return;
+  if (held >= limit && opening == nullptr) return;
   const std::span<const block_identity> chain(into.spec.chain);
   const block_hash parent = held == 0 ? into.spec.hasher.root() : chain[held - 1].hash;
   const auto tokens = std::span<const token_id>(into.spec.tokens).subspan(held * block_tokens);
-  const std::uint32_t matched = pool.acquire_prefix(chain.subspan(held, limit - held), parent, tokens, into.spec.owner, into.table);
+  const std::uint32_t matched = pool.acquire_prefix(chain.subspan(held, limit - held), parent, tokens, into.spec.owner, into.table, opening);
   if (matched == 0) return;
   into.planned += matched * block_tokens;
   into.computed = into.planned;

@@ -91,7 +91,7 @@ struct scheduler::state {
   void start_waiting(std::vector<sequence_event>& events);
   bool start(sequence& next);
   [[nodiscard]] std::uint64_t blocks_promised() const;
-  void match_cached(sequence& into);
+  void match_cached(sequence& into, const turn_opening* opening = nullptr);
   bool reserve(sequence& asking, std::uint32_t end, std::vector<sequence_event>& events);
   void plan_decodes(step_draft& draft, std::vector<sequence_event>& events);
   void plan_prefills(step_draft& draft, std::vector<sequence_event>& events);

@@ -8,9 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "engine/core/block_hash.hpp"
+#include "engine/core/block_pool.hpp"
 
 namespace troupe::core {
 
@@ -51,6 +52,7 @@ struct lease_request {
   owner_id owner;
   std::shared_ptr<const tier_chain> chain;
   std::uint32_t from = 0;
+  std::optional<turn_opening> opening;  ///< of an admission; a prefetch opens no turn
 };
 struct lease_grant {
   std::uint64_t number = 0;
@@ -66,6 +68,13 @@ struct lease_end {
 struct chain_touch {
   owner_id owner;
   std::shared_ptr<const tier_chain> chain;
+  std::optional<turn_opening> opening;
+};
+
+/// How the answer to a turn ended that a lease_request or chain_touch has opened. Not answered.
+struct turn_closing {
+  owner_id owner;
+  turn_finish how;
 };
 
 }  // namespace troupe::core

@@ -28,7 +28,7 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
     return std::monostate{};
   }
   // All of it is on the device: the tier only hears that it is used.
-  out_.touches.push_back({question.owner, std::move(question.chain)});
+  out_.touches.push_back({question.owner, std::move(question.chain), question.opening});
   down_.granted({question.number, id, question.from, {}, nullptr});
   return std::monostate{};
 }

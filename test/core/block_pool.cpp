@@ -109,7 +109,7 @@ TEST_CASE("the least recently used leaf leaves first, deeper blocks of one relea
   std::vector<block_event> expected;
   for (const char* gone : {"abc", "ab", "xyz", "xy", "x", "a"}) expected.push_back({kind::removed, f.last(gone), {}});
   CHECK(f.pool.take_events() == expected);
-  CHECK(f.pool.counts().evicted == 6);
+  CHECK(f.pool.counts().removed_by(eviction_cause::capacity) == 6);
   CHECK(f.sound());
 }
 
@@ -209,8 +209,8 @@ TEST_CASE("a dead owner's blocks are freed at once, leaves first, and what other
   (void)f.pool.take_events();
   CHECK(f.pool.release_owner(alice) == 2);
   CHECK(f.pool.take_events() == std::vector<block_event>{{kind::removed, f.last("abcd"), {}}, {kind::removed, f.last("abc"), {}}});
-  CHECK(f.pool.counts().freed_by_death == 2);
-  CHECK(f.pool.counts().evicted == 0);
+  CHECK(f.pool.counts().removed_by(eviction_cause::death) == 2);
+  CHECK(f.pool.counts().removed_by(eviction_cause::capacity) == 0);
   CHECK(f.sound());
   CHECK(f.pool.release_owner(alice) == 0);
   CHECK(f.pool.release_owner(bob) == 3);
@@ -227,7 +227,7 @@ TEST_CASE("a dead owner's leased blocks are freed with their last lease") {
   CHECK(f.sound());
   f.pool.release(table[0]);
   CHECK(f.pool.counts().free == 8);
-  CHECK(f.pool.counts().freed_by_death == 3);
+  CHECK(f.pool.counts().removed_by(eviction_cause::death) == 3);
   CHECK(f.sound());
 }
 
@@ -249,7 +249,7 @@ TEST_CASE("an owner whose blocks were evicted does not free their successors") {
   fixture f(2);
   f.release(f.run("ab", alice));
   f.release(f.run("xy", bob));
-  CHECK(f.pool.counts().evicted == 2);
+  CHECK(f.pool.counts().removed_by(eviction_cause::capacity) == 2);
   CHECK(f.pool.release_owner(alice) == 0);
   CHECK(f.pool.counts().cached == 2);
   CHECK(f.sound());

@@ -76,6 +76,7 @@ void lifecycle_policy::turn_started(const turn_start& turn, instant now) {
   advance(now);
   if (turn.stream >= streams_.size()) streams_.resize(std::size_t{turn.stream} + 1);
   stream_record& stream = streams_[turn.stream];
+  if (repeats(stream, turn)) return;
   const std::size_t found = find_continued(stream, turn);
   context_id current = no_context;
   if (found < stream.contexts.size()) {
@@ -95,6 +96,17 @@ void lifecycle_policy::turn_started(const turn_start& turn, instant now) {
   at.length = turn.blocks;
   models_.start(at.waits, turn.input, stream.pace, now);
   rank(current, now);
+}
+
+bool lifecycle_policy::repeats(const stream_record& stream, const turn_start& turn) {
+  for (const context_id each : stream.contexts) {
+    context_record& at = contexts_[each];
+    if (at.turn != turn.turn) continue;
+    cut(at, common_prefix(at.held, turn.resident), eviction_cause::superseded);
+    stand(each);
+    return true;
+  }
+  return false;
 }
 
 lifecycle_policy::context_id lifecycle_policy::begin_context(stream_id stream, const turn_start& turn, instant now) {
@@ -127,16 +139,30 @@ void lifecycle_policy::forget(context_id gone, eviction_cause cause) {
   free_contexts_.push_back(gone);
 }
 
-void lifecycle_policy::context(stream_id stream, std::span<const block_index> resident, instant now) {
-  if (stream >= streams_.size() || streams_[stream].contexts.empty()) return;
-  const context_id current = streams_[stream].contexts.back();
-  context_record& at = contexts_[current];
-  cut(at, common_prefix(at.held, resident), eviction_cause::superseded);
-  for (const block_index block : resident.subspan(at.held.size())) {
+void lifecycle_policy::context(stream_id stream, std::span<const block_index> chain, instant now) {
+  if (stream >= streams_.size()) return;
+  const auto& contexts = streams_[stream].contexts;
+  const auto found = std::find_if(contexts.rbegin(), contexts.rend(), [&](context_id each) { return goes_on(contexts_[each], chain); });
+  if (found == contexts.rend()) return;
+  context_record& at = contexts_[*found];
+  if (chain.empty()) cut(at, 0, eviction_cause::superseded);
+  for (const block_index block : chain.subspan(common_prefix(at.held, chain))) {
     if (blocks_[block].claims++ == 0) blocks_.unlink(block);
     at.held.push_back(block);
   }
-  rank(current, now);
+  rank(*found, now);
+}
+
+bool lifecycle_policy::goes_on(const context_record& at, std::span<const block_index> chain) const {
+  if (chain.empty()) return true;
+  const block_index parent = blocks_[chain.front()].parent;
+  if (at.held.empty() || parent != no_block) return parent == (at.held.empty() ? no_block : at.held.back());
+  return common_prefix(at.held, chain) == std::min(at.held.size(), chain.size());
+}
+
+void lifecycle_policy::give_up(std::span<const block_index> chain) {
+  for (const block_index block : chain)
+    if (blocks_[block].claims == 0 && blocks_[block].is_idle) blocks_.prepend(block);
 }
 
 void lifecycle_policy::demoted(stream_id stream, block_index block, instant now) {
@@ -155,7 +181,7 @@ void lifecycle_policy::turn_finished(const turn_finish& how, instant now) {
   stream_record& stream = streams_[how.stream];
   for (const context_id each : stream.contexts) {
     context_record& at = contexts_[each];
-    if (at.turn != how.turn || at.waits.leading != wait_kind::running) continue;
+    if (at.turn != how.turn || at.waits.leading == wait_kind::superseded) continue;
     models_.finish(at.waits, how, stream.pace, now);
     rank(each, now);
   }

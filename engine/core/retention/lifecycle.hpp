@@ -22,11 +22,12 @@ class lifecycle_policy : public retention_policy {
   void idle(std::span<const block_index> chain, instant now) override;
   void removed(block_index block) override;
   void demoted(stream_id stream, block_index block, instant now) override;
+  void give_up(std::span<const block_index> chain) override;
   bool raise_priority(block_index block, std::uint8_t priority) override { return blocks_.raise(block, priority); }
   bool pin(block_index block, instant until) override { return blocks_.pin(block, until); }
 
   void turn_started(const turn_start& turn, instant now) override;
-  void context(stream_id stream, std::span<const block_index> resident, instant now) override;
+  void context(stream_id stream, std::span<const block_index> chain, instant now) override;
   void turn_finished(const turn_finish& how, instant now) override;
   void died(stream_id stream, eviction_cause cause, instant now) override;
   eviction victim(const question& asked, instant now) override;
@@ -58,6 +59,9 @@ class lifecycle_policy : public retention_policy {
   };
 
   [[nodiscard]] std::size_t find_continued(const stream_record& stream, const turn_start& turn) const;
+  /// The turn is one that has been told of before.
+  bool repeats(const stream_record& stream, const turn_start& turn);
+  [[nodiscard]] bool goes_on(const context_record& at, std::span<const block_index> chain) const;
   context_id begin_context(stream_id stream, const turn_start& turn, instant now);
   void forget(context_id gone, eviction_cause cause);
   /// Gives up the claims on what lies beyond the first `keep` blocks.

@@ -15,6 +15,10 @@ void recency_policy::demoted(stream_id, block_index block, instant) {
   blocks_.append(block);
 }
 
+void recency_policy::give_up(std::span<const block_index> chain) {
+  for (const block_index block : chain) blocks_.prepend(block);
+}
+
 bool recency_policy::raise_priority(block_index block, std::uint8_t priority) {
   return by_ == order::rank_then_use && blocks_.raise(block, priority);
 }

@@ -15,6 +15,7 @@ class recency_policy : public retention_policy {
   void idle(std::span<const block_index> chain, instant now) override;
   void removed(block_index block) override { blocks_.remove(block); }
   void demoted(stream_id, block_index block, instant) override;
+  void give_up(std::span<const block_index> chain) override;
   bool raise_priority(block_index block, std::uint8_t priority) override;
   bool pin(block_index block, instant until) override;
   void died(stream_id, eviction_cause, instant) override {}

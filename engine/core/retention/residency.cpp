@@ -42,6 +42,18 @@ void residency::append(block_index block) {
   filled_[at.rank / 64] |= std::uint64_t{1} << at.rank % 64;
 }
 
+void residency::prepend(block_index block) {
+  resident_block& at = blocks_[block];
+  if (at.is_queued) unlink(block);
+  list& into = lists_[at.rank];
+  at.previous = no_block;
+  at.next = into.first;
+  (into.first == no_block ? into.last : blocks_[into.first].previous) = block;
+  into.first = block;
+  at.is_queued = true;
+  filled_[at.rank / 64] |= std::uint64_t{1} << at.rank % 64;
+}
+
 void residency::unlink(block_index block) {
   resident_block& at = blocks_[block];
   if (!at.is_queued) return;

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/core/scheduler.hpp"
+#include "engine/core/instant.hpp"
 #include "messages/base/ids.hpp"
 
 namespace troupe::core {
@@ -52,6 +52,7 @@ class residency {
 
   /// The queue: blocks in the order in which they will leave, one list per rank, children before parents if put so.
   void append(block_index block);
+  void prepend(block_index block);  ///< it leaves before all others of its rank
   void unlink(block_index block);
   /// The first block of the lowest rank below the pinned; no_block: none.
   [[nodiscard]] block_index first() const;

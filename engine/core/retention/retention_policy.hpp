@@ -64,10 +64,16 @@ class retention_policy {
   virtual bool raise_priority(block_index block, std::uint8_t priority) = 0;
   virtual bool pin(block_index block, instant until) = 0;
 
+  /// These idle blocks, parents before children, are no longer wanted: they leave before others, the last one first.
+  virtual void give_up(std::span<const block_index> chain) = 0;
+
   // Streams.
+  /// Said again for the same turn, it is no further turn.
   virtual void turn_started(const turn_start&, instant) {}
-  /// The stream's current context begins with these resident blocks; in a lower tier, what it has of it.
+  /// A context of the stream begins with these resident blocks, or goes on with them behind its last one. None: in a lower tier, it has
+  /// nothing of the current one.
   virtual void context(stream_id, std::span<const block_index>, instant) {}
+  /// Said again when more is known, the last word counts.
   virtual void turn_finished(const turn_finish&, instant) {}
   /// The stream ends and its number may be given to another. Blocks that were its alone are the next to leave.
   virtual void died(stream_id, eviction_cause, instant) {}

@@ -49,6 +49,11 @@ void return_model::reached(const classes& of, int bin) {
     if (each != none) ++records_[each].reached[static_cast<std::size_t>(bin)];
 }
 
+void return_model::retract(const classes& of, int bin) {
+  for (const auto each : of)
+    for (int at = 0; each != none && at <= bin; ++at) --records_[each].reached[static_cast<std::size_t>(at)];
+}
+
 void return_model::ended(const classes& of, int bin) {
   for (const std::uint32_t each : of)
     if (each != none) ++records_[each].ended[static_cast<std::size_t>(bin)];

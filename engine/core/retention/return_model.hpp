@@ -29,6 +29,7 @@ class return_model {
   classes classes_of(const classes& keys);
 
   void reached(const classes& of, int bin);  ///< a wait has come to this bin; also the first
+  void retract(const classes& of, int bin);  ///< a wait that has come to `bin` was none of these classes
   void ended(const classes& of, int bin);    ///< in this bin the stream came back
   /// Hits per block and second of a wait that has come to `bin`.
   double worth(const classes& of, int bin);

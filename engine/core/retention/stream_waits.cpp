@@ -48,6 +48,12 @@ void wait_models::open(context_waits& waits, wait_kind kind, const return_model:
   models_[at].reached(waits.kinds[at].of, 0);
 }
 
+void wait_models::retract(context_waits& waits, wait_kind kind) {
+  auto& each = waits.kinds[static_cast<std::size_t>(kind)];
+  if (each.is_open) models_[static_cast<std::size_t>(kind)].retract(each.of, each.bin);
+  each.is_open = false;
+}
+
 void wait_models::start(context_waits& waits, turn_input input, const stream_pace& pace, instant now) {
   const auto kind = static_cast<std::uint32_t>(input);
   for (auto& each : waits.kinds) each.is_open = false;
@@ -60,6 +66,7 @@ void wait_models::finish(context_waits& waits, const turn_finish& how, const str
   const std::uint32_t base = tool == none ? end : 4 + tool;
   const std::uint32_t paced = base * stream_pace::buckets + pace.bucket();
   advance(waits, now);
+  for (const auto kind : {wait_kind::paused, wait_kind::hinted}) retract(waits, kind);  // more is known now of how it has ended
   open(waits, wait_kind::paused, {0, end, tool, paced, paced * 4 + output_bucket(how.output_tokens)}, now);
   if (how.pause_expected_s < 0) return;
   const std::uint32_t coarse = hint_bucket(how.pause_expected_s, 1, 16), fine = hint_bucket(how.pause_expected_s, 2, 32);

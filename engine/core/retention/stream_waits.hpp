@@ -39,6 +39,7 @@ struct context_waits {
 class wait_models {
  public:
   void start(context_waits& waits, turn_input input, const stream_pace& pace, instant now);
+  /// Said again when more is known: the last word counts.
   void finish(context_waits& waits, const turn_finish& how, const stream_pace& pace, instant now);
   /// Another context has taken this one's place in its stream: `share` is that one's length by this one's.
   void supersede(context_waits& waits, turn_input input, double share, instant now);
@@ -50,6 +51,7 @@ class wait_models {
 
  private:
   void open(context_waits& waits, wait_kind kind, const return_model::classes& keys, instant now);
+  void retract(context_waits& waits, wait_kind kind);
   return_model& model(std::size_t kind) { return models_[kind]; }
 
   std::array<return_model, wait_kinds> models_;
