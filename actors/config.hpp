@@ -102,6 +102,7 @@ struct config {
   gateway_config gateway;
   std::vector<model_config> models;    ///< at least one; names are unique
   std::vector<worker_config> workers;  ///< default: one per model
+  retention_config retention;
   host_tier_config host_tier;
   disk_tier_config disk_tier;
   remote_tier_config remote_tier;

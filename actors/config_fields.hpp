@@ -95,6 +95,7 @@ void config_sections(Visitor& visit, Config& all) {
   visit.section("gateway", all.gateway, [](auto& v, auto& s) { gateway_fields(v, s); });
   visit.sections("model", all.models, [](auto& v, auto& s) { model_fields(v, s); });
   visit.sections("worker", all.workers, [](auto& v, auto& s) { worker_fields(v, s); });
+  visit.section("retention", all.retention, [](auto& v, auto& s) { retention_fields(v, s); });
   visit.section("host_tier", all.host_tier, [](auto& v, auto& s) { host_tier_fields(v, s); });
   visit.section("disk_tier", all.disk_tier, [](auto& v, auto& s) { disk_tier_fields(v, s); });
   visit.section("remote_tier", all.remote_tier, [](auto& v, auto& s) { remote_tier_fields(v, s); });

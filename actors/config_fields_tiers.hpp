@@ -26,6 +26,11 @@ inline constexpr double day_s = 86'400;
 inline constexpr double hour_ms = 3'600'000;
 
 template <class Visitor, class Section>
+void retention_fields(Visitor& visit, Section& retention) {
+  visit("policy", retention.policy, one_of{{"lru", "priority", "lifecycle"}});
+}
+
+template <class Visitor, class Section>
 void host_tier_fields(Visitor& visit, Section& tier) {
   visit("bytes", tier.bytes, within{0, bytes_max, "bytes"});
 }

@@ -12,6 +12,12 @@ struct host_tier_config {
   bool operator==(const host_tier_config&) const = default;
 };
 
+/// Which blocks leave a worker's pool and the host tier.
+struct retention_config {
+  std::string policy = "lifecycle";  ///< a name of core::make_retention_policy
+  bool operator==(const retention_config&) const = default;
+};
+
 struct disk_tier_config {
   std::uint64_t bytes = 0;           ///< of segment files per model; 0: no such tier
   std::filesystem::path folder;      ///< empty: data_dir/disk

@@ -136,8 +136,13 @@ tier_status status(self_pointer self) {
   status.blocks_leased = static_cast<std::uint32_t>(counts.in_flight);
   status.blocks_free = status.blocks_total - std::min(status.blocks_total, status.blocks_cached);
   status.blocks_stored = counts.stored;
-  status.blocks_evicted = removed[static_cast<std::size_t>(store::removal_cause::capacity)];
-  status.blocks_freed_by_death = removed[static_cast<std::size_t>(store::removal_cause::dropped)];
+  status.blocks_removed.resize(core::eviction_causes);
+  const auto set = [&](core::eviction_cause cause, store::removal_cause of) {
+    status.blocks_removed[static_cast<std::size_t>(cause)] = removed[static_cast<std::size_t>(of)];
+  };
+  set(core::eviction_cause::capacity, store::removal_cause::capacity);
+  set(core::eviction_cause::ttl, store::removal_cause::ttl);
+  set(core::eviction_cause::death, store::removal_cause::dropped);
   status.hash_mismatches = counts.mismatched;
   status.blocks_read = counts.loaded;
   status.blocks_refused = counts.refused_busy + counts.refused_rate + counts.failed;

@@ -83,15 +83,19 @@ tier_status status(self_pointer self) {
           .blocks_leased = counts.blocks.leased,
           .blocks_cached = counts.blocks.cached,
           .blocks_stored = counts.blocks.stored,
-          .blocks_evicted = counts.blocks.evicted,
-          .blocks_freed_by_death = counts.blocks.freed_by_death,
           .hash_mismatches = counts.blocks.hash_mismatches,
+          .blocks_removed = {counts.blocks.removed.begin(), counts.blocks.removed.end()},
           .blocks_read = counts.blocks_out,
           .blocks_refused = counts.refused,
           .integrity = pool->check_integrity().value_or("")};
 }
 
 }  // namespace
+
+core::host_pool& pool_of(self_pointer self) {
+  self->state.pool->set_time(now_of(self));
+  return *self->state.pool;
+}
 
 host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup setup) {
   set_defaults(self, "host_tier");
@@ -113,11 +117,11 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
       [self](const snapshot_request&) { repeat_snapshot(self); },
       [self](const core::slot_request& request, const tier_client_actor& client) {
-        self->send(client, self->state.pool->reserve(client_of(self, client.address()), request));
+        self->send(client, pool_of(self).reserve(client_of(self, client.address()), request));
         announce(self);  // what was evicted to make room
       },
       [self](const core::slot_commit& commit) {
-        if (const auto client = known_sender(self)) self->state.pool->commit(*client, commit);
+        if (const auto client = known_sender(self)) pool_of(self).commit(*client, commit);
         announce(self);
       },
       [self](const core::lease_request& request, const tier_client_actor& client) {
@@ -125,11 +129,16 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         put_more(self);
       },
       [self](const core::lease_end& ended) {
-        if (const auto client = known_sender(self)) self->state.pool->end(*client, ended);
+        if (const auto client = known_sender(self)) pool_of(self).end(*client, ended);
       },
       [self](const core::chain_touch& touched) {
-        self->state.pool->touch(touched);
+        pool_of(self).touch(touched);
         put_more(self);
+      },
+      [self](const core::turn_closing& closing) { pool_of(self).finish(closing); },
+      [self](const owner_forget& forgotten) {
+        pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
+        announce(self);
       },
       [self](const stores_below& below) { change_stores(self, below.handles); },
       [self](const core::store_put_done& done) { take_put_done(self, done); },

@@ -54,6 +54,8 @@ struct host_tier_state {
 
 using host_tier_pointer = host_tier_inside::stateful_pointer<host_tier_state>;
 host_tier_inside::behavior_type host_tier(host_tier_pointer self, host_tier_setup setup);
+/// For a handler that says what happens now.
+core::host_pool& pool_of(host_tier_pointer self);
 
 // the stores below (host_tier_stores.cpp)
 /// Answers the worker, at once or when the stores have been asked.

@@ -60,9 +60,9 @@ void take_found(host_tier_pointer self, const core::store_found& found) {
   if (asked == stores.loads.end()) return;
   if (asked->second.is_abandoned) return finish(self, found.load);
   if (found.blocks == 0) return skip_store(self, found.load);
-  auto get = self->state.pool->begin_load(found.load, asked->second.request, found.blocks);
+  auto get = pool_of(self).begin_load(found.load, asked->second.request, found.blocks);
   if (get.slots.empty()) {
-    self->state.pool->end_load(found.load, 0);
+    pool_of(self).end_load(found.load, 0);
     return skip_store(self, found.load);
   }
   self->send(stores.handles[asked->second.store], std::move(get), as_client(self));
@@ -72,7 +72,7 @@ void take_found(host_tier_pointer self, const core::store_found& found) {
 void take_got(host_tier_pointer self, const core::store_got& got) {
   const auto asked = self->state.stores.loads.find(got.load);
   const bool is_wanted = asked != self->state.stores.loads.end() && !asked->second.is_abandoned;
-  self->state.pool->end_load(got.load, is_wanted ? got.blocks : 0);
+  pool_of(self).end_load(got.load, is_wanted ? got.blocks : 0);
   if (asked == self->state.stores.loads.end()) return;
   if (!is_wanted) return finish(self, got.load);
   if (got.blocks == 0) return skip_store(self, got.load);
@@ -84,11 +84,11 @@ owner_released release_blocks(host_tier_pointer self, const owner_release& relea
   auto&& [pool, stores] = std::tie(self->state.pool, self->state.stores);
   for (auto& [load, asked] : stores.loads)
     if (asked.request.owner == release.owner) asked.is_abandoned = true;
-  const auto before = pool->counts().blocks.freed_by_death;
-  auto its_own = pool->release_owner(release.owner);
+  const auto before = pool->counts().blocks.cached;
+  auto its_own = pool_of(self).release_owner(release.owner, release.cause);
   if (!release.keep_stored && !its_own.empty())
     for (const auto& store : stores.handles) self->send(store, core::store_drop{its_own});
-  return {static_cast<std::uint32_t>(pool->counts().blocks.freed_by_death - before)};
+  return {before - pool->counts().blocks.cached};
 }
 
 void put_more(host_tier_pointer self) {
@@ -110,7 +110,7 @@ void take_put_done(host_tier_pointer self, const core::store_put_done& done) {
   std::erase(stores.owing, caf::actor_cast<caf::actor_addr>(self->current_sender()));
   stores.is_put_complete = stores.is_put_complete && done.is_complete;
   if (!stores.owing.empty()) return;
-  self->state.pool->end_put(stores.is_put_complete);
+  pool_of(self).end_put(stores.is_put_complete);
   put_more(self);
 }
 
@@ -123,14 +123,14 @@ void change_stores(host_tier_pointer self, std::vector<store_tier_actor> handles
   };
   if (std::erase_if(stores.owing, is_gone) > 0) {
     stores.is_put_complete = false;
-    if (stores.owing.empty()) self->state.pool->end_put(false);
+    if (stores.owing.empty()) pool_of(self).end_put(false);
   }
   const auto is_same = [&](std::size_t at) { return at < before.size() && at < stores.handles.size() && before[at] == stores.handles[at]; };
   std::vector<std::uint64_t> lost;
   for (const auto& [load, asked] : stores.loads)
     if (!is_same(asked.store)) lost.push_back(load);
   for (const auto load : lost) {
-    self->state.pool->end_load(load, 0);
+    pool_of(self).end_load(load, 0);
     finish(self, load);
   }
   put_more(self);

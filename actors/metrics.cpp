@@ -13,7 +13,7 @@ struct family {
   std::uint64_t (*value)(const Status&);
 };
 
-constexpr std::array<family<worker_status>, 19> worker_families{{
+constexpr std::array<family<worker_status>, 17> worker_families{{
     {"troupe_worker_blocks", "gauge", "Blocks of the worker's pool.",
      [](const worker_status& w) -> std::uint64_t { return w.blocks_total; }},
     {"troupe_worker_blocks_free", "gauge", "Blocks without content.",
@@ -25,10 +25,6 @@ constexpr std::array<family<worker_status>, 19> worker_families{{
     {"troupe_worker_running", "gauge", "Sequences in the batch.", [](const worker_status& w) -> std::uint64_t { return w.running; }},
     {"troupe_worker_waiting", "gauge", "Sequences in the queue.", [](const worker_status& w) -> std::uint64_t { return w.waiting; }},
     {"troupe_worker_blocks_stored_total", "counter", "Blocks that were cached.", [](const worker_status& w) { return w.blocks_stored; }},
-    {"troupe_worker_blocks_evicted_total", "counter", "Blocks that left for others.",
-     [](const worker_status& w) { return w.blocks_evicted; }},
-    {"troupe_worker_blocks_freed_by_death_total", "counter", "Blocks freed because their owners died.",
-     [](const worker_status& w) { return w.blocks_freed_by_death; }},
     {"troupe_worker_hash_mismatches_total", "counter", "Equal hashes of unequal tokens.",
      [](const worker_status& w) { return w.hash_mismatches; }},
     {"troupe_worker_steps_total", "counter", "Steps completed.", [](const worker_status& w) { return w.steps; }},
@@ -48,7 +44,7 @@ constexpr std::array<family<worker_status>, 19> worker_families{{
      [](const worker_status& w) { return w.transfer_failures; }},
 }};
 
-constexpr std::array<family<tier_status>, 9> tier_families{{
+constexpr std::array<family<tier_status>, 7> tier_families{{
     {"troupe_tier_blocks", "gauge", "Blocks that the tier has room for.", [](const tier_status& t) -> std::uint64_t { return t.blocks_total; }},
     {"troupe_tier_blocks_cached", "gauge", "Blocks kept under their hash.", [](const tier_status& t) -> std::uint64_t { return t.blocks_cached; }},
     {"troupe_tier_blocks_leased", "gauge", "Blocks that are being written or read.",
@@ -56,9 +52,6 @@ constexpr std::array<family<tier_status>, 9> tier_families{{
     {"troupe_tier_bytes", "gauge", "Bytes of these blocks.", [](const tier_status& t) { return t.bytes_total; }},
     {"troupe_tier_blocks_stored_total", "counter", "Blocks that were written.", [](const tier_status& t) { return t.blocks_stored; }},
     {"troupe_tier_blocks_read_total", "counter", "Blocks handed to workers.", [](const tier_status& t) { return t.blocks_read; }},
-    {"troupe_tier_blocks_evicted_total", "counter", "Blocks that left for others.", [](const tier_status& t) { return t.blocks_evicted; }},
-    {"troupe_tier_blocks_freed_by_death_total", "counter", "Blocks freed because their owners died.",
-     [](const tier_status& t) { return t.blocks_freed_by_death; }},
     {"troupe_tier_blocks_refused_total", "counter", "Blocks offered for which there was no place.",
      [](const tier_status& t) { return t.blocks_refused; }},
 }};
@@ -94,6 +87,20 @@ void add_families(std::string& text, const Families& families, const std::vector
   }
 }
 
+/// Each removed block by its cause.
+template <class Status>
+void add_removals(std::string& text, std::string_view name, const std::vector<Status>& all) {
+  if (all.empty()) return;
+  open_family(text, name, "counter", "Blocks that left, by cause.");
+  for (const auto& status : all)
+    for (std::size_t at = 0; at < core::eviction_causes; ++at) {
+      const auto cause = static_cast<core::eviction_cause>(at);
+      auto labels = labels_of(status);
+      labels.insert(labels.size() - 1, ",cause=\"" + std::string{to_string(cause)} + "\"");
+      add_sample(text, name, labels, removed_by(status.blocks_removed, cause));
+    }
+}
+
 }  // namespace
 
 std::string escape_label(std::string_view value) {
@@ -113,6 +120,8 @@ std::string render_gauges(const std::vector<worker_status>& workers, const std::
   std::string text;
   add_families(text, worker_families, workers);
   add_families(text, tier_families, tiers);
+  add_removals(text, "troupe_worker_blocks_removed_total", workers);
+  add_removals(text, "troupe_tier_blocks_removed_total", tiers);
   open_family(text, "troupe_sessions", "gauge", "Sessions by state.");
   for (const auto& [state, count] : node.sessions)
     add_sample(text, "troupe_sessions", "{state=\"" + std::string{to_string(state)} + "\"}", count);

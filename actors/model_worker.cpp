@@ -27,6 +27,7 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .chain = request.chain,
                            .hasher = hasher,
                            .owner = request.owner,
+                           .input = request.input,
                            .sampling = request.sampling,
                            .tokens_max = request.tokens_max,
                            .tokens_min = request.tokens_min,
@@ -94,7 +95,14 @@ std::vector<prefetch_done> model_worker::take_prefetched() {
 
 void model_worker::cancel(request_id id) { tiers_.cancel(id, events_); }
 
-owner_released model_worker::release(owner_id owner) { return {pool_.release_owner(owner)}; }
+owner_released model_worker::release(const owner_release& release) { return {pool_.release_owner(release.owner, release.cause)}; }
+
+void model_worker::forget(const owner_forget& forgotten) { pool_.forget(forgotten.owner, forgotten.blocks, forgotten.cause); }
+
+pause_forecast model_worker::finish(const turn_outcome& outcome) {
+  pool_.finish_turn(outcome.owner, closing_of(outcome));
+  return {};
+}
 
 void model_worker::complete(ticket_id ticket, const core::step_result& result) {
   if (!tiers_.complete(ticket, result)) scheduler_.complete(ticket, result, events_);
@@ -158,9 +166,8 @@ worker_status model_worker::status() const {
           .blocks_leased = blocks.leased,
           .blocks_cached = blocks.cached,
           .blocks_stored = blocks.stored,
-          .blocks_evicted = blocks.evicted,
-          .blocks_freed_by_death = blocks.freed_by_death,
           .hash_mismatches = blocks.hash_mismatches,
+          .blocks_removed = {blocks.removed.begin(), blocks.removed.end()},
           .running = load.running,
           .waiting = load.waiting + moved.waiting,
           .steps = load.steps,
@@ -174,6 +181,16 @@ worker_status model_worker::status() const {
           .transfer_failures = moved.failures,
           .numeric_class = backend_->traits().numeric_class,
           .integrity = scheduler_.check_integrity(leases).value_or("")};
+}
+
+core::turn_finish closing_of(const turn_outcome& outcome) {
+  core::turn_finish how;
+  how.turn = outcome.id.value;
+  how.end = outcome.end;
+  how.output_tokens = outcome.output_tokens;
+  how.tool = outcome.pause.tool;
+  if (outcome.pause.expected_ms >= 0) how.pause_expected_s = static_cast<double>(outcome.pause.expected_ms) / 1000;
+  return how;
 }
 
 namespace {

@@ -36,12 +36,16 @@ class model_worker {
   /// the tokens fill: the rest is hashed here.
   expected<request_id> admit(const admit_request& request, core::instant now);
   void cancel(request_id id);
-  owner_released release(owner_id owner);
+  owner_released release(const owner_release& release);
+  void forget(const owner_forget& forgotten);
+  pause_forecast finish(const turn_outcome& outcome);
   owner_demoted demote(owner_id owner) { return {pool_.demote_owner(owner)}; }
   /// Failures: invalid_request for a prompt that no sequence could have.
   expected<request_id> prefetch(const prefetch_request& request, core::instant now);
   [[nodiscard]] std::vector<prefetch_done> take_prefetched();
   void complete(ticket_id ticket, const core::step_result& result);
+  /// What is done from here on is done at `now`.
+  void set_time(core::instant now) noexcept { pool_.set_time(now); }
   /// Plans and submits until the scheduler has no more for the backend. Ends sequences whose deadline has passed.
   void pump(core::instant now);
 
@@ -72,6 +76,9 @@ class model_worker {
   std::unique_ptr<core::backend> backend_;
   core::tier_traffic tiers_;
 };
+
+/// As the retention policies are told.
+core::turn_finish closing_of(const turn_outcome& outcome);
 
 /// Joins the events of one batch: one message per sequence and run of consecutive tokens.
 std::vector<sequence_progress> batch_progress(std::vector<core::sequence_event> events);

@@ -89,6 +89,7 @@ std::optional<failure> add_workers(const config& settings, const std::vector<loa
     for (std::uint32_t copy = 0; copy < config.count; ++copy) {
       auto setup = make_worker_setup(config, worker_id{next++}, *model->served, model->weights, commons);
       if (!setup) return setup.error();
+      setup->device.pool.retention = settings.retention.policy;
       parts.workers.push_back(std::move(*setup));
     }
   }

@@ -25,7 +25,8 @@ expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const 
     }
     const auto count = std::min<std::uint64_t>(settings.host_tier.bytes / worker.block_bytes, no_block - 1);
     if (count == 0) continue;
-    const core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
+    core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
+    pool.retention = settings.retention.policy;
     hosts.push_back({worker_id{next++}, worker.device.model, 0, pool});
   }
   return hosts;

@@ -24,6 +24,7 @@ std::optional<core::instant> next_due(const session_actor_state& state) {
     include(each.work.deadline());
     if (each.retry_at) include(*each.retry_at);
   }
+  if (state.pause.prefetch_at) include(*state.pause.prefetch_at);
   const auto rests = state.life.state() == session_state::dormant || state.life.state() == session_state::dead;
   if (state.turns.empty() && !rests) include(state.used_at + state.setup.idle_ttl);
   return due;
@@ -37,6 +38,7 @@ void take_tick(session_pointer self) {
   for (const auto id : late) fail_turn(self, id, {errc::deadline_exceeded, "the turn ran past its deadline", {}});
   const auto again = turn_ids(self, [&](const session_turn& each) { return each.retry_at && *each.retry_at <= now; });
   for (const auto id : again) resume_turn(self, id);
+  if (state.pause.prefetch_at && *state.pause.prefetch_at <= now) prefetch_for_return(self);
   if (state.turns.empty() && state.used_at + state.setup.idle_ttl <= now) go_dormant(self);
   arm_tick(self);
 }

@@ -1,5 +1,5 @@
-// What a session holds, and the parts of its conversation: turns (session_turns.cpp), verbs and death (session_verbs.cpp), time and
-// peers (session.cpp). Only those three files include this.
+// What a session holds, and the parts of its conversation: turns (session_turns.cpp), what is between them (session_pauses.cpp), verbs and
+// death (session_verbs.cpp), time and peers (session.cpp). Only those files include this.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include "actors/actor_defaults.hpp"
 #include "actors/session.hpp"
 #include "actors/session_life.hpp"
+#include "actors/session_pause.hpp"
 #include "actors/session_prompts.hpp"
 #include "actors/session_verb_memory.hpp"
 #include "actors/turn.hpp"
@@ -22,6 +23,7 @@ struct session_turn {
   session_prompts::scope prompt_scope;
   std::string render_input{};  ///< of a chat, until it is rendered
   worker_actor worker{};       ///< once granted
+  tool_pause paused{};         ///< the one that it ends
   std::uint32_t asked = 0;     ///< counts requests for it: answers to earlier ones are stale
   bool routed = false;         ///< the router must hear of its end
   std::optional<core::instant> retry_at{};
@@ -45,6 +47,8 @@ struct session_actor_state {
   session_setup setup;
   session_life life;
   session_prompts prompts;
+  session_pause pause;
+  std::optional<std::uint32_t> pause_announced_ms;  ///< of the pause that begins when the running turn ends
   std::unordered_map<request_id, session_turn> turns;
   std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
   std::vector<owner_id> superseded;  ///< owners of compacted history, until the next prompt owns what it keeps
@@ -80,11 +84,26 @@ void fail_all_turns(session_pointer self, const failure& error);
 void lose_peer(session_pointer self, request_id id);
 std::vector<request_id> turn_ids(session_pointer self, const std::function<bool(const session_turn&)>& filter);
 
+// pauses (session_pauses.cpp)
+/// A turn has ended that `worker` computed, which may be null.
+void begin_pause(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished);
+/// The outcome of the last turn names the tools that the session waits for.
+void note_tools(session_pointer self, std::optional<std::uint32_t> expected_ms);
+/// A verb says more of the pause than the answer did.
+void repeat_outcome(session_pointer self, const session_verb& verb);
+/// Now is the time to have the blocks back.
+void prefetch_for_return(session_pointer self);
+enum class pause_end : std::uint8_t { turn, left };
+/// The session is back, or will not be. Returns the pause that is over.
+tool_pause end_pause(session_pointer self, pause_end how);
+
 // verbs, blocks and death (session_verbs.cpp)
 caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb);
 void take_child(session_pointer self, const session_id& id, const session_kin_actor& child);
 void remember_worker(session_pointer self, worker_id id, const worker_actor& worker);
 void go_dormant(session_pointer self);
+/// Of the last prompt and its answer; nothing when none is remembered.
+std::optional<prefetch_request> make_prefetch(session_pointer self);
 /// A prompt has been admitted after a compaction: what it does not share with the history before is freed.
 void release_superseded(session_pointer self);
 /// `key` names who waits for the answer in `verbs_waiting`; nobody does when the session ends by itself.

@@ -1,6 +1,8 @@
 // Verbs arrive in any state and any number of times: each state says what every verb means in it, and none is an error.
 #include "actors/session_life.hpp"
 
+#include <utility>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -70,7 +72,7 @@ void session_life::turn_ends(const turn_finished& finished, const std::vector<st
   info_.cached_tokens += finished.usage.cached_tokens;
   info_.output_tokens += finished.usage.output_tokens;
   if (!is_main(finished.id)) return;
-  main_turn_.reset();
+  last_main_ = std::exchange(main_turn_, std::nullopt);
   info_.state = session_state::idle;
   if (finished.usage.prompt_tokens > 0) info_.context_tokens = finished.usage.prompt_tokens + finished.usage.output_tokens;
   if (finished.how == turn_end::tool_calls)

@@ -41,6 +41,8 @@ class session_life {
 
   void turn_begins(request_id id, std::int64_t now_ms);
   [[nodiscard]] bool is_main(request_id id) const noexcept { return main_turn_ == id; }
+  /// It was the main turn that ended last.
+  [[nodiscard]] bool ended_last(request_id id) const noexcept { return !main_turn_ && last_main_ == id; }
   /// The result of any turn; `finished` of the main one ends `generating`, with tool calls in `tool_names` as a tool pause.
   void turn_ends(const turn_finished& finished, const std::vector<std::string>& tool_names, std::int64_t now_ms);
 
@@ -62,7 +64,7 @@ class session_life {
   void leave_pause(std::int64_t now_ms);
 
   session_info info_;
-  std::optional<request_id> main_turn_;
+  std::optional<request_id> main_turn_, last_main_;
   std::optional<std::vector<std::string>> pause_asked_;  ///< a tool_pause that waits for the end of the turn
   std::int64_t paused_since_ms_ = 0;
   std::optional<std::int64_t> last_pause_ms_;

@@ -40,6 +40,7 @@ text::encoded_prompt session_prompts::encode(const scope& of, std::string text, 
     text::prompt_encoder aside{of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt)};
     return aside.encode(std::move(text), options);
   }
+  plain_.reset();
   kept_scope wanted{of.model, of.tenant, of.cache_salt};
   if (!encoder_ || !(kept_ == wanted)) {
     kept_ = std::move(wanted);
@@ -49,8 +50,8 @@ text::encoded_prompt session_prompts::encode(const scope& of, std::string text, 
 }
 
 session_prompts::remembered session_prompts::last() const {
-  if (!encoder_) return {};
-  return {&encoder_->last(), hasher_of(*kept_.model, kept_.tenant, kept_.cache_salt).seed()};
+  if (!plain_ && !encoder_) return {};
+  return {plain_ ? &*plain_ : &encoder_->last(), hasher_of(*kept_.model, kept_.tenant, kept_.cache_salt).seed()};
 }
 
 text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::string rendered) {
@@ -66,6 +67,11 @@ expected<text::encoded_prompt> session_prompts::encode_plain(const scope& of, co
   text::encoded_prompt encoded;
   encoded.tokens = prompt.tokens;
   hasher_of(*of.model, of.tenant, of.cache_salt).extend(encoded.chain, encoded.tokens);
+  if (of.keep) {
+    encoder_.reset();
+    kept_ = {of.model, of.tenant, of.cache_salt};
+    plain_ = encoded;
+  }
   return encoded;
 }
 

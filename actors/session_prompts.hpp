@@ -30,7 +30,10 @@ class session_prompts {
   text::encoded_prompt encode_rendered(const scope& of, std::string rendered);
   /// A text or token prompt as it is. Fails with invalid_request for a token that the model does not have.
   expected<text::encoded_prompt> encode_plain(const scope& of, const turn_prompt& prompt);
-  void forget() { encoder_.reset(); }
+  void forget() {
+    encoder_.reset();
+    plain_.reset();
+  }
   /// The last prompt of the main conversation, with the seed of its chain. Null: none is remembered.
   struct remembered {
     const text::encoded_prompt* prompt = nullptr;
@@ -48,6 +51,7 @@ class session_prompts {
   };
   kept_scope kept_;
   std::optional<text::prompt_encoder> encoder_;
+  std::optional<text::encoded_prompt> plain_;  ///< the last prompt when it came as tokens
 };
 
 }  // namespace troupe::actors

@@ -40,14 +40,17 @@ void tell_trace(session_pointer self, const turn& work) {
 void close_turn(session_pointer self, session_turn ended, const turn_finished& finished) {
   auto& state = self->state;
   const auto id = ended.work.request().id;
+  const auto worker = ended.worker;
   forget_worker(self, ended);
   if (ended.routed) self->send(state.setup.services.router, route_end{id});
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
   const auto owner = ended.work.owner();
   const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner) == state.superseded.end();
   if (given_up) {
-    for (const auto& each : state.workers) caf::anon_send(each.handle, owner_release{owner});
-    for (const auto& tier : state.setup.services.tiers) caf::anon_send(tier, owner_release{owner});
+    const auto cause = state.life.state() == session_state::dead ? core::eviction_cause::death : core::eviction_cause::compaction;
+    const owner_release release{owner, false, cause};
+    for (const auto& each : state.workers) caf::anon_send(each.handle, release);
+    for (const auto& tier : state.setup.services.tiers) caf::anon_send(tier, release);
   }
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
@@ -55,6 +58,7 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   state.used_at = now_of(self);
   const bool told = finished.how == turn_end::failed && finished.error.code == errc::draining;
   if (state.draining) ++(told ? state.drained.turns_told : state.drained.turns_finished);
+  if (!given_up) begin_pause(self, ended, worker, finished);
   if (was_main && state.life.state() == session_state::tool_paused) tell_lifecycle(self, "tool_pause", {});
   tell_home(self);
   // Nobody comes back after a final turn, however it ended; only a node that shuts down has asked for another try.
@@ -111,6 +115,7 @@ void admit(session_pointer self, request_id id, session_turn& to_admit) {
   const auto asked = ++to_admit.asked;
   const auto wait = std::min<milliseconds>(limits::admit_wait, milliseconds{to_admit.work.remaining_ms(now_of(self))});
   auto request = to_admit.work.admit(now_of(self));
+  request.paused = to_admit.paused;
   self->request(to_admit.worker, wait, std::move(request), caf::actor_cast<sequence_sink_actor>(self))
       .then([](request_id) { /* its events follow */ },
             [=](const caf::error& error) {
@@ -188,6 +193,14 @@ expected<session_turn> make_turn(session_pointer self, turn_request& request, co
   return made;
 }
 
+/// Text and tokens do not say who speaks: after a tool pause it is the tools.
+core::turn_input input_of(const turn_request& request, bool ends_tool_pause) {
+  const auto& prompt = request.prompt;
+  if (prompt.what == turn_prompt::kind::chat && !prompt.messages.empty())
+    return prompt.messages.back().role == chat_role::tool ? core::turn_input::tool_result : core::turn_input::person;
+  return ends_tool_pause ? core::turn_input::tool_result : core::turn_input::unknown;
+}
+
 }  // namespace
 
 caf::result<request_id> begin_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
@@ -204,6 +217,8 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
     return make_error(made.error());
   }
   const bool resumes = state.life.state() == session_state::tool_paused;
+  if (state.life.state() != session_state::generating) made->paused = end_pause(self, pause_end::turn);
+  made->work.set_input(input_of(made->work.request(), made->paused.took_ms >= 0));
   state.turns.emplace(id, std::move(*made));
   state.life.turn_begins(id, unix_ms_of(self));
   if (resumes) tell_lifecycle(self, "resume", {});

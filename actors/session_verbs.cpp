@@ -27,8 +27,8 @@ class freed_sum {
 using sum_pointer = std::shared_ptr<freed_sum>;
 
 /// The sum is of devices: what the tiers hold are copies.
-void release_owner(session_pointer self, owner_id owner, const sum_pointer& sum) {
-  const owner_release release{owner, self->state.life.state() == session_state::dormant};
+void release_owner(session_pointer self, owner_id owner, core::eviction_cause cause, const sum_pointer& sum) {
+  const owner_release release{owner, self->state.life.state() == session_state::dormant, cause};
   for (const auto& tier : self->state.setup.services.tiers) caf::anon_send(tier, release);
   for (const auto& each : self->state.workers) {
     sum->expect();
@@ -38,12 +38,12 @@ void release_owner(session_pointer self, owner_id owner, const sum_pointer& sum)
 }
 
 /// Gives up everything that the session owns; what its running turns still add is released when they end.
-void release_blocks(session_pointer self, const sum_pointer& sum) {
+void release_blocks(session_pointer self, core::eviction_cause cause, const sum_pointer& sum) {
   auto& state = self->state;
-  for (const auto owner : std::exchange(state.superseded, {})) release_owner(self, owner, sum);
+  for (const auto owner : std::exchange(state.superseded, {})) release_owner(self, owner, core::eviction_cause::compaction, sum);
   const auto owner = state.life.owner();
   state.life.release_owner();
-  release_owner(self, owner, sum);
+  release_owner(self, owner, cause, sum);
 }
 
 /// The history so far keeps its blocks under an owner of its own: a prefix of it returns with the next prompt.
@@ -88,7 +88,7 @@ void begin_release(session_pointer self, const std::string& key, const session_v
     answer.blocks_freed = freed;
     settle(self, key, to_string(verb.what), answer);
   });
-  release_blocks(self, sum);
+  release_blocks(self, core::eviction_cause::superseded, sum);
   sum->arrive(0);
 }
 
@@ -108,23 +108,16 @@ void begin_demote(session_pointer self, const std::string& key, verb_answer answ
 /// Asks the worker that the session used last: its next turn prefers that one.
 void begin_prefetch(session_pointer self, const std::string& key, verb_answer answer) {
   auto& state = self->state;
-  const auto known = state.prompts.last();
   const auto finish = [self, key](verb_answer told) { settle(self, key, to_string(verb_kind::prefetch), told); };
-  if (!known.prompt || known.prompt->tokens.empty() || state.workers.empty()) {
+  auto request = make_prefetch(self);
+  if (!request || state.workers.empty()) {
     answer.outcome = verb_outcome::missing;
     answer.detail = "no prompt is remembered that could be fetched";
     return finish(answer);
   }
-  prefetch_request request;
-  request.id = {state.life.owner().value + ++state.prefetches};  // both as good as random
-  request.owner = state.life.owner();
-  request.tokens = known.prompt->tokens;
-  request.chain = known.prompt->chain;
-  request.scope_seed = known.scope_seed;
-  const std::chrono::milliseconds wait{limits::verb_wait};
-  request.timeout_ms = static_cast<std::uint32_t>(wait.count());
-  const auto blocks = request.chain.size();
-  self->request(state.workers.back().handle, wait + std::chrono::milliseconds{limits::release_wait}, std::move(request))
+  const auto blocks = request->chain.size();
+  const std::chrono::milliseconds wait{request->timeout_ms};
+  self->request(state.workers.back().handle, wait + std::chrono::milliseconds{limits::release_wait}, *std::move(request))
       .then(
           [=](const prefetch_done& done) mutable {
             answer.detail = std::to_string(done.blocks_ready) + " of " + std::to_string(blocks) + " blocks are on the device, " +
@@ -154,6 +147,21 @@ session_actor_state::~session_actor_state() {
   }
 }
 
+std::optional<prefetch_request> make_prefetch(session_pointer self) {
+  auto& state = self->state;
+  const auto known = state.prompts.last();
+  if (!known.prompt || known.prompt->tokens.empty()) return std::nullopt;
+  prefetch_request request;
+  request.id = {state.life.owner().value + ++state.prefetches};  // both as good as random
+  request.owner = state.life.owner();
+  request.tokens = known.prompt->tokens;
+  request.tokens.insert(request.tokens.end(), state.pause.answer.begin(), state.pause.answer.end());
+  request.chain = known.prompt->chain;
+  request.scope_seed = known.scope_seed;
+  request.timeout_ms = static_cast<std::uint32_t>(std::chrono::milliseconds{limits::verb_wait}.count());
+  return request;
+}
+
 caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb) {
   auto& state = self->state;
   if (const auto* known = state.verbs.find(verb.id)) return *known;
@@ -164,6 +172,8 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
   }
   auto effect = state.life.apply(verb, unix_ms_of(self));
   state.used_at = now_of(self);
+  if (verb.what == verb_kind::tool_pause) repeat_outcome(self, verb);
+  if (verb.what == verb_kind::resume) prefetch_for_return(self);
   if (effect.supersede) supersede(self);
   if (!effect.release && !effect.die && !effect.demote && !effect.prefetch) {
     settle(self, key, to_string(verb.what), effect.answer);
@@ -186,6 +196,7 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
 
 void begin_death(session_pointer self, const std::string& key, const session_verb& verb) {
   auto& state = self->state;
+  end_pause(self, pause_end::left);
   state.life.die(unix_ms_of(self));
   fail_all_turns(self, {errc::cancelled, "the session died", {}});
   tell_home(self);
@@ -193,7 +204,7 @@ void begin_death(session_pointer self, const std::string& key, const session_ver
   answer.id = verb.id;
   auto sum = std::make_shared<freed_sum>([self, answer, key](std::uint32_t freed) { finish_death(self, key, answer, freed); });
   kill_children(self, verb.id, sum);
-  release_blocks(self, sum);
+  release_blocks(self, core::eviction_cause::death, sum);
   sum->arrive(0);
 }
 
@@ -216,7 +227,7 @@ void remember_worker(session_pointer self, worker_id id, const worker_actor& wor
   std::erase_if(workers, [&](const session_worker& each) { return each.id == id; });
   workers.push_back({id, worker});
   if (workers.size() <= limits::workers_per_session_max) return;
-  caf::anon_send(workers.front().handle, owner_release{self->state.life.owner(), true});
+  caf::anon_send(workers.front().handle, owner_release{self->state.life.owner(), true, core::eviction_cause::superseded});
   workers.erase(workers.begin());
 }
 
@@ -228,20 +239,21 @@ void release_superseded(session_pointer self) {
     answer.blocks_freed = freed;
     tell_lifecycle(self, to_string(verb_kind::compact), answer);
   });
-  for (const auto owner : owners) release_owner(self, owner, sum);
+  for (const auto owner : owners) release_owner(self, owner, core::eviction_cause::compaction, sum);
   sum->arrive(0);
 }
 
 void go_dormant(session_pointer self) {
   auto& state = self->state;
   if (!state.life.rest()) return;
+  end_pause(self, pause_end::left);
   state.prompts.forget();
   auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {
     verb_answer answer;
     answer.blocks_freed = freed;
     tell_lifecycle(self, to_string(session_state::dormant), answer);
   });
-  release_blocks(self, sum);
+  release_blocks(self, core::eviction_cause::ttl, sum);
   sum->arrive(0);
   tell_home(self);
 }

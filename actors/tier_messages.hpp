@@ -17,7 +17,8 @@ using tier_client_actor = caf::typed_actor<caf::reacts_to<core::slot_grant>, caf
 /// The host tier as workers see it. Requests are answered by messages to the client that came with them.
 using host_tier_actor = tier_actor::extend<caf::reacts_to<core::slot_request, tier_client_actor>, caf::reacts_to<core::slot_commit>,
                                            caf::reacts_to<core::lease_request, tier_client_actor>, caf::reacts_to<core::lease_end>,
-                                           caf::reacts_to<core::chain_touch>>;
+                                           caf::reacts_to<core::chain_touch>, caf::reacts_to<core::turn_closing>,
+                                           caf::reacts_to<owner_forget>>;
 
 /// The node tells a worker of the tier below it, sent anew when the tier was restarted.
 struct tier_below {
@@ -33,4 +34,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::lease_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::lease_grant)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::lease_end)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::chain_touch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::turn_closing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::tier_below)

@@ -19,6 +19,10 @@ trace_actor::behavior_type trace(trace_actor::stateful_pointer<trace_state> self
         self->state.file->write(json_line(record));
         self->state.metrics->count(record);
       },
+      [self](const pause_record& record) {
+        self->state.file->write(json_line(record));
+        self->state.metrics->count(record);
+      },
       [self](const metrics_request&) { return metrics_text{self->state.metrics->text(self->state.file->lines_lost())}; },
   };
 }

@@ -46,6 +46,20 @@ std::string json_line(const lifecycle_record& record) {
                       {"blocks_freed", record.blocks_freed}});
 }
 
+std::string json_line(const pause_record& record) {
+  return line_of(json{{"type", "pause"},
+                      {"at_ms", record.at_ms},
+                      {"session", record.session.value},
+                      {"tools", record.tools},
+                      {"took_ms", record.took_ms},
+                      {"expected_ms", record.expected_ms},
+                      {"early_ms", record.early_ms},
+                      {"median_ms", record.median_ms},
+                      {"late_ms", record.late_ms},
+                      {"prefetch", to_string(record.prefetch)},
+                      {"blocks_prefetched", record.blocks_prefetched}});
+}
+
 trace_file::trace_file(std::string path, std::size_t bytes_max) : path_{std::move(path)}, bytes_max_{bytes_max} {
   if (!path_.empty()) open();
 }

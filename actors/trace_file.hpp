@@ -13,6 +13,7 @@ namespace troupe::actors {
 /// One line without its line feed. Text that is not UTF-8 is written with replacement characters.
 std::string json_line(const turn_record& record);
 std::string json_line(const lifecycle_record& record);
+std::string json_line(const pause_record& record);
 
 class trace_file {
  public:

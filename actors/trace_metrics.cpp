@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <cmath>
 #include <set>
 #include <sstream>
 
@@ -61,6 +62,15 @@ struct trace_metrics::state {
       histogram(registry, "troupe_first_token_seconds", "From receipt until the first token.");
   prometheus::Family<prometheus::Histogram>& whole = histogram(registry, "troupe_turn_seconds", "From receipt until the end.");
   prometheus::Family<prometheus::Counter>& lifecycle = counter(registry, "troupe_lifecycle_verbs_total", "Lifecycle verbs by outcome.");
+  prometheus::Family<prometheus::Histogram>& pauses = histogram(registry, "troupe_tool_pause_seconds", "Length of tool pauses.");
+  prometheus::Family<prometheus::Counter>& forecasts = counter(
+      registry, "troupe_pause_forecasts_total", "Tool pauses by where they ended: before, within or after the forecast's 10 to 90 %.");
+  prometheus::Histogram& forecast_error =
+      histogram(registry, "troupe_pause_forecast_error_log2", "How far pauses were from their forecast's median, in powers of two.")
+          .Add({}, prometheus::Histogram::BucketBoundaries{0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 8});
+  prometheus::Family<prometheus::Counter>& prefetches =
+      counter(registry, "troupe_prefetches_total", "Prefetches for the end of a tool pause that had something to bring, by what became of them.");
+  prometheus::Counter& prefetched = counter(registry, "troupe_prefetched_blocks_total", "Blocks that these prefetches brought.").Add({});
   prometheus::Counter& freed =
       counter(registry, "troupe_blocks_freed_by_death_total", "Blocks freed when a session died or was compacted.").Add({});
 };
@@ -87,6 +97,19 @@ void trace_metrics::count(const lifecycle_record& record) {
   auto& s = *state_;
   s.lifecycle.Add({{"verb", bounded(s.verbs, record.verb)}, {"outcome", bounded(s.outcomes, record.outcome)}}).Increment();
   s.freed.Increment(record.blocks_freed);
+}
+
+void trace_metrics::count(const pause_record& record) {
+  auto& s = *state_;
+  const auto took = static_cast<double>(record.took_ms);
+  if (record.took_ms >= 0) s.pauses.Add({}, seconds).Observe(took / 1000);
+  if (record.took_ms >= 0 && record.median_ms >= 0) {
+    const char* where = record.took_ms < record.early_ms ? "before" : record.took_ms > record.late_ms ? "after" : "within";
+    s.forecasts.Add({{"ended", where}}).Increment();
+    s.forecast_error.Observe(std::abs(std::log2((took + 1) / (static_cast<double>(record.median_ms) + 1))));
+  }
+  if (record.prefetch != prefetch_end::none) s.prefetches.Add({{"end", std::string{to_string(record.prefetch)}}}).Increment();
+  s.prefetched.Increment(record.blocks_prefetched);
 }
 
 std::string trace_metrics::text(std::uint64_t lines_lost) const {

@@ -18,6 +18,7 @@ class trace_metrics {
 
   void count(const turn_record& record);
   void count(const lifecycle_record& record);
+  void count(const pause_record& record);
   /// Prometheus text format. `lines_lost`: of the trace file.
   [[nodiscard]] std::string text(std::uint64_t lines_lost) const;
 

@@ -123,6 +123,7 @@ admit_request turn::admit(core::instant now) {
   request.chain = chain_;
   request.scope_seed = setup_.hasher.seed();
   request.owner = setup_.owner;
+  request.input = input_;
   request.sampling = setup_.sampling;
   request.tokens_max = tokens_max_;
   request.tokens_min = setup_.request.tokens_min;

@@ -55,6 +55,7 @@ class turn {
   /// Enters routing, for the first time or again.
   route_request route(core::instant now, const route_affinity& affinity);
   void take_worker(worker_id worker) noexcept { worker_ = worker; }
+  void set_input(core::turn_input input) noexcept { input_ = input; }
   admit_request admit(core::instant now);
   turn_output advance(const sequence_progress& progress, core::instant now);
   turn_output fail(failure error, core::instant now);
@@ -71,6 +72,8 @@ class turn {
   [[nodiscard]] turn_phase phase() const noexcept { return phase_; }
   [[nodiscard]] owner_id owner() const noexcept { return setup_.owner; }
   [[nodiscard]] worker_id worker() const noexcept { return worker_; }
+  /// What has been generated.
+  [[nodiscard]] std::vector<token_id> answer() const { return {tokens_.begin() + static_cast<std::ptrdiff_t>(prompt_tokens_), tokens_.end()}; }
   [[nodiscard]] core::instant deadline() const noexcept { return setup_.deadline; }
   [[nodiscard]] std::uint32_t remaining_ms(core::instant now) const noexcept;  ///< at least 1
   [[nodiscard]] const turn_usage& usage() const noexcept { return usage_; }
@@ -99,6 +102,7 @@ class turn {
   std::vector<std::string> tool_names_;
   turn_usage usage_;
   worker_id worker_;
+  core::turn_input input_ = core::turn_input::unknown;
   std::uint32_t sequence_ = 0, retries_ = 0;
   bool started_ = false, answer_complete_ = false;
   std::optional<turn_finished> finished_;

@@ -18,6 +18,12 @@ core::backend::completion post_to(self_pointer self) {
   };
 }
 
+/// For a handler that says what happens now.
+model_worker& device_of(self_pointer self) {
+  self->state.device->set_time(now_of(self));
+  return *self->state.device;
+}
+
 void keep_sink(self_pointer self, request_id id, const sequence_sink_actor& sink) {
   auto& [of, sequences] = self->state.sinks;
   if (!of.emplace(id, sink).second) return;
@@ -72,7 +78,7 @@ void report(self_pointer self) {
 /// After every change: feeds the backend, tells everyone what happened, and ticks as long as there is work.
 void settle(self_pointer self) {
   auto& state = self->state;
-  state.device->pump(now_of(self));
+  device_of(self).pump(now_of(self));
   stream(self);
   for (const auto& done : state.device->take_prefetched()) state.prefetches.answer(done.id, done);
   announce(self);
@@ -110,7 +116,7 @@ void forget(self_pointer self, const caf::actor_addr& dead) {
 
 /// Answers first: the session must know that it was accepted before it sees the first event.
 caf::result<request_id> admit(self_pointer self, const admit_request& request, const sequence_sink_actor& sink) {
-  auto admitted = self->state.device->admit(request, now_of(self));
+  auto admitted = device_of(self).admit(request, now_of(self));
   if (!admitted) return make_error(admitted.error());
   keep_sink(self, request.id, sink);
   auto promise = self->make_response_promise<request_id>();
@@ -122,7 +128,7 @@ caf::result<request_id> admit(self_pointer self, const admit_request& request, c
 caf::result<prefetch_done> prefetch(self_pointer self, const prefetch_request& request) {
   auto promise = self->make_response_promise<prefetch_done>();
   self->state.prefetches.add(request.id, promise);
-  if (auto begun = self->state.device->prefetch(request, now_of(self)); !begun)
+  if (auto begun = device_of(self).prefetch(request, now_of(self)); !begun)
     self->state.prefetches.refuse(request.id, make_error(begun.error()));
   settle(self);
   return promise;
@@ -153,6 +159,19 @@ std::optional<failure> start(self_pointer self, worker_setup& setup) {
   return std::nullopt;
 }
 
+pause_forecast finish(self_pointer self, const turn_outcome& outcome) {
+  if (self->state.tier) self->send(self->state.tier, core::turn_closing{outcome.owner, closing_of(outcome)});
+  return device_of(self).finish(outcome);
+}
+
+owner_released release(self_pointer self, const owner_release& release) {
+  auto released = device_of(self).release(release);
+  // Behind the commits that name it: the tier must not learn of an owner after its end.
+  if (self->state.tier) caf::anon_send(self->state.tier, release);
+  settle(self);
+  return released;
+}
+
 }  // namespace
 
 worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
@@ -168,29 +187,29 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
         self->state.device->cancel(cancel.id);
         settle(self);
       },
-      [self](const owner_release& release) {
-        auto released = self->state.device->release(release.owner);
-        // Behind the commits that name it: the tier must not learn of an owner after its end.
-        if (self->state.tier) caf::anon_send(self->state.tier, release);
+      [self](const turn_outcome& outcome) { return finish(self, outcome); },
+      [self](const owner_forget& forgotten) {
+        device_of(self).forget(forgotten);
+        if (self->state.tier) self->send(self->state.tier, forgotten);
         settle(self);
-        return released;
       },
-      [self](const owner_demote& demote) { return self->state.device->demote(demote.owner); },
+      [self](const owner_release& gone) { return release(self, gone); },
+      [self](const owner_demote& demote) { return device_of(self).demote(demote.owner); },
       [self](const prefetch_request& request) { return prefetch(self, request); },
       [self](const worker_status_request&) { return self->state.device->status(); },
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
       [self](const snapshot_request&) { repeat_snapshot(self); },
       [self](const ticket_done& done) {
-        self->state.device->complete(done.ticket, *done.result);
+        device_of(self).complete(done.ticket, *done.result);
         settle(self);
       },
       [self](const tier_below& below) { change_tier(self, below.handle); },
       [self](const core::slot_grant& grant) {
-        self->state.device->tiers().granted(grant);
+        device_of(self).tiers().granted(grant);
         settle(self);
       },
       [self](const core::lease_grant& grant) {
-        self->state.device->tiers().granted(grant);
+        device_of(self).tiers().granted(grant);
         settle(self);
       },
       [self](const worker_tick&) {

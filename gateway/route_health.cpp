@@ -10,6 +10,15 @@ namespace troupe::gateway {
 namespace json = boost::json;
 namespace {
 
+json::object describe_removals(const std::vector<std::uint64_t>& removed) {
+  json::object by_cause;
+  for (std::size_t at = 0; at < core::eviction_causes; ++at) {
+    const auto cause = static_cast<core::eviction_cause>(at);
+    by_cause[to_string(cause)] = removed_by(removed, cause);
+  }
+  return by_cause;
+}
+
 json::object describe_worker(const worker_status& worker) {
   return {
       {"worker", worker.worker.value},
@@ -20,8 +29,7 @@ json::object describe_worker(const worker_status& worker) {
                               {"leased", worker.blocks_leased},
                               {"cached", worker.blocks_cached},
                               {"stored", worker.blocks_stored},
-                              {"evicted", worker.blocks_evicted},
-                              {"freed_by_death", worker.blocks_freed_by_death}}},
+                              {"removed", describe_removals(worker.blocks_removed)}}},
       {"running", worker.running},
       {"waiting", worker.waiting},
       {"steps", worker.steps},
@@ -47,9 +55,8 @@ json::object describe_tier(const tier_status& tier) {
                                   {"cached", tier.blocks_cached},
                                   {"stored", tier.blocks_stored},
                                   {"read", tier.blocks_read},
-                                  {"evicted", tier.blocks_evicted},
                                   {"refused", tier.blocks_refused},
-                                  {"freed_by_death", tier.blocks_freed_by_death}}},
+                                  {"removed", describe_removals(tier.blocks_removed)}}},
           {"integrity", tier.integrity}};
 }
 

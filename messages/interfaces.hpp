@@ -45,6 +45,7 @@ using shard_sink_actor = caf::typed_actor<caf::reacts_to<block_events>, caf::rea
 /// One device. Answers an admit with its id once the sequence is queued.
 using worker_actor = caf::typed_actor<
     caf::replies_to<admit_request, sequence_sink_actor>::with<request_id>, caf::reacts_to<sequence_cancel>,
+    caf::replies_to<turn_outcome>::with<pause_forecast>, caf::reacts_to<owner_forget>,
     caf::replies_to<owner_release>::with<owner_released>, caf::replies_to<owner_demote>::with<owner_demoted>,
     caf::replies_to<prefetch_request>::with<prefetch_done>, caf::replies_to<worker_status_request>::with<worker_status>,
     caf::reacts_to<shard_joined, shard_sink_actor>, caf::reacts_to<snapshot_request>>;
@@ -61,7 +62,7 @@ using router_shard_actor = caf::typed_actor<
 
 using template_renderer_actor = caf::typed_actor<caf::replies_to<render_request>::with<render_result>>;
 
-using trace_actor = caf::typed_actor<caf::reacts_to<turn_record>, caf::reacts_to<lifecycle_record>,
+using trace_actor = caf::typed_actor<caf::reacts_to<turn_record>, caf::reacts_to<lifecycle_record>, caf::reacts_to<pause_record>,
                                      caf::replies_to<metrics_request>::with<metrics_text>>;
 
 /// The root of a node's supervision tree.

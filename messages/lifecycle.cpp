@@ -1,4 +1,5 @@
 #include "messages/lifecycle.hpp"
+#include "messages/service.hpp"
 
 #include <array>
 
@@ -8,6 +9,7 @@ namespace {
 constexpr std::array<std::string_view, 5> states{"idle", "generating", "tool_paused", "dormant", "dead"};
 constexpr std::array<std::string_view, 10> verbs{"spawn", "tool_pause", "resume", "compact",  "die",
                                                  "pin",   "retain",     "demote", "prefetch", "release"};
+constexpr std::array<std::string_view, 4> prefetch_ends{"none", "in_time", "late", "wasted"};
 constexpr std::array<std::string_view, 5> outcomes{"accepted", "clipped", "deferred", "rejected", "missing"};
 
 template <class Names>
@@ -20,6 +22,8 @@ std::string_view name_of(const Names& names, std::size_t index) noexcept {
 std::string_view to_string(session_state value) noexcept { return name_of(states, static_cast<std::size_t>(value)); }
 std::string_view to_string(verb_kind value) noexcept { return name_of(verbs, static_cast<std::size_t>(value)); }
 std::string_view to_string(verb_outcome value) noexcept { return name_of(outcomes, static_cast<std::size_t>(value)); }
+
+std::string_view to_string(prefetch_end value) noexcept { return name_of(prefetch_ends, static_cast<std::size_t>(value)); }
 
 bool from_string(std::string_view text, verb_kind& value) noexcept {
   for (std::size_t i = 0; i < verbs.size(); ++i)

@@ -38,6 +38,26 @@ struct LifecycleRecord {
   atMs @4 :Int64;
 }
 
+enum PrefetchEnd {
+  none @0;
+  inTime @1;
+  late @2;
+  wasted @3;
+}
+
+struct PauseRecord {
+  session @0 :Text;
+  tools @1 :List(Text);
+  tookMs @2 :Int64;
+  expectedMs @3 :Int64;
+  earlyMs @4 :Int64;
+  medianMs @5 :Int64;
+  lateMs @6 :Int64;
+  prefetch @7 :PrefetchEnd;
+  blocksPrefetched @8 :UInt32;
+  atMs @9 :Int64;
+}
+
 struct MetricsRequest {
 }
 

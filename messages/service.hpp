@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "messages/base/errc.hpp"
@@ -38,6 +39,21 @@ struct lifecycle_record {
   std::uint32_t blocks_freed = 0;
   std::int64_t at_ms = 0;
   bool operator==(const lifecycle_record&) const = default;
+};
+
+enum class prefetch_end : std::uint8_t { none, in_time, late, wasted };
+std::string_view to_string(prefetch_end value) noexcept;
+/// A tool pause that is over: what was expected of it, and what became of the prefetch for its end. Without a forecast its fields are -1.
+struct pause_record {
+  session_id session;
+  std::vector<std::string> tools;
+  std::int64_t took_ms = -1;      ///< -1: the session did not come back
+  std::int64_t expected_ms = -1;  ///< by the harness
+  std::int64_t early_ms = -1, median_ms = -1, late_ms = -1;
+  prefetch_end prefetch = prefetch_end::none;
+  std::uint32_t blocks_prefetched = 0;
+  std::int64_t at_ms = 0;
+  bool operator==(const pause_record&) const = default;
 };
 
 struct metrics_request { bool operator==(const metrics_request&) const = default; };

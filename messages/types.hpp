@@ -45,6 +45,9 @@
   X(admit_request)              \
   X(sequence_progress)          \
   X(sequence_cancel)            \
+  X(turn_outcome)               \
+  X(pause_forecast)             \
+  X(owner_forget)               \
   X(owner_release)              \
   X(owner_released)             \
   X(owner_demote)               \
@@ -57,6 +60,7 @@
   X(render_result)              \
   X(turn_record)                \
   X(lifecycle_record)           \
+  X(pause_record)               \
   X(metrics_request)            \
   X(metrics_text)               \
   X(directory_request)          \

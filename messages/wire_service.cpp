@@ -22,6 +22,14 @@ TROUPE_WIRE(turn_record, TurnRecord, TURN_RECORD_FIELDS)
 #define LIFECYCLE_RECORD_FIELDS(F) F(Session, session) F(Verb, verb) F(Outcome, outcome) F(BlocksFreed, blocks_freed) F(AtMs, at_ms)
 TROUPE_WIRE(lifecycle_record, LifecycleRecord, LIFECYCLE_RECORD_FIELDS)
 
+TROUPE_WIRE_ENUM(prefetch_end, wasted, PrefetchEnd::WASTED)
+
+#define PAUSE_RECORD_FIELDS(F)                                                                                               \
+  F(Session, session)                                                                                                       \
+  F(Tools, tools) F(TookMs, took_ms) F(ExpectedMs, expected_ms) F(EarlyMs, early_ms) F(MedianMs, median_ms) F(LateMs, late_ms) \
+      F(Prefetch, prefetch) F(BlocksPrefetched, blocks_prefetched) F(AtMs, at_ms)
+TROUPE_WIRE(pause_record, PauseRecord, PAUSE_RECORD_FIELDS)
+
 #define NO_FIELDS(F)
 TROUPE_WIRE(metrics_request, MetricsRequest, NO_FIELDS)
 TROUPE_WIRE(directory_request, DirectoryRequest, NO_FIELDS)
@@ -48,6 +56,7 @@ TROUPE_WIRE_MESSAGE(render_request)
 TROUPE_WIRE_MESSAGE(render_result)
 TROUPE_WIRE_MESSAGE(turn_record)
 TROUPE_WIRE_MESSAGE(lifecycle_record)
+TROUPE_WIRE_MESSAGE(pause_record)
 TROUPE_WIRE_MESSAGE(metrics_request)
 TROUPE_WIRE_MESSAGE(metrics_text)
 TROUPE_WIRE_MESSAGE(directory_request)

@@ -7,10 +7,26 @@ namespace troupe::wire {
 
 TROUPE_WIRE_ENUM(core::finish_reason, failed, FinishReason::FAILED)
 
+TROUPE_WIRE_ENUM(core::turn_input, tool_result, TurnInput::TOOL_RESULT)
+TROUPE_WIRE_ENUM(core::turn_end, length, TurnEnd::LENGTH)
+TROUPE_WIRE_ENUM(core::eviction_cause, quota, EvictionCause::QUOTA)
+
+#define TOOL_PAUSE_FIELDS(F) F(Tool, tool) F(IsSubagent, is_subagent) F(ExpectedMs, expected_ms) F(TookMs, took_ms)
+TROUPE_WIRE(tool_pause, ToolPause, TOOL_PAUSE_FIELDS)
+
+#define TURN_OUTCOME_FIELDS(F) F(Id, id) F(Owner, owner) F(End, end) F(OutputTokens, output_tokens) F(Pause, pause)
+TROUPE_WIRE(turn_outcome, TurnOutcome, TURN_OUTCOME_FIELDS)
+
+#define PAUSE_FORECAST_FIELDS(F) F(EarlyMs, early_ms) F(MedianMs, median_ms) F(LateMs, late_ms) F(LoadMs, load_ms)
+TROUPE_WIRE(pause_forecast, PauseForecast, PAUSE_FORECAST_FIELDS)
+
+#define OWNER_FORGET_FIELDS(F) F(Owner, owner) F(Blocks, blocks) F(Cause, cause)
+TROUPE_WIRE(owner_forget, OwnerForget, OWNER_FORGET_FIELDS)
+
 #define ADMIT_REQUEST_FIELDS(F)                                                                                                   \
   F(Id, id)                                                                                                                       \
   F(Tokens, tokens)                                                                                                               \
-  F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Sampling, sampling) F(TokensMax, tokens_max) \
+  F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(Sampling, sampling) F(TokensMax, tokens_max) \
       F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(TimeoutMs, timeout_ms)
 TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
 
@@ -24,7 +40,7 @@ TROUPE_WIRE(sequence_progress, SequenceProgress, SEQUENCE_PROGRESS_FIELDS)
 #define SEQUENCE_CANCEL_FIELDS(F) F(Id, id)
 TROUPE_WIRE(sequence_cancel, SequenceCancel, SEQUENCE_CANCEL_FIELDS)
 
-#define OWNER_RELEASE_FIELDS(F) F(Owner, owner) F(KeepStored, keep_stored)
+#define OWNER_RELEASE_FIELDS(F) F(Owner, owner) F(KeepStored, keep_stored) F(Cause, cause)
 TROUPE_WIRE(owner_release, OwnerRelease, OWNER_RELEASE_FIELDS)
 
 #define OWNER_RELEASED_FIELDS(F) F(BlocksFreed, blocks_freed)
@@ -54,6 +70,9 @@ namespace troupe {
 TROUPE_WIRE_MESSAGE(admit_request)
 TROUPE_WIRE_MESSAGE(sequence_progress)
 TROUPE_WIRE_MESSAGE(sequence_cancel)
+TROUPE_WIRE_MESSAGE(turn_outcome)
+TROUPE_WIRE_MESSAGE(pause_forecast)
+TROUPE_WIRE_MESSAGE(owner_forget)
 TROUPE_WIRE_MESSAGE(owner_release)
 TROUPE_WIRE_MESSAGE(owner_released)
 TROUPE_WIRE_MESSAGE(owner_demote)

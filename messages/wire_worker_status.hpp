@@ -11,7 +11,7 @@ namespace troupe::wire {
   F(Worker, worker)                                                                                                                     \
   F(Model, model)                                                                                                                       \
   F(Epoch, epoch) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free) F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) \
-      F(BlocksStored, blocks_stored) F(BlocksEvicted, blocks_evicted) F(BlocksFreedByDeath, blocks_freed_by_death)                      \
+      F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)                                                                  \
           F(HashMismatches, hash_mismatches) F(Running, running) F(Waiting, waiting) F(Steps, steps) F(Preemptions, preemptions)        \
               F(TokensComputed, tokens_computed) F(TokensReused, tokens_reused) F(TokensSampled, tokens_sampled)                        \
                   F(BlocksOnboarded, blocks_onboarded) F(BlocksOffloaded, blocks_offloaded) F(BlocksRecomputed, blocks_recomputed)      \
@@ -23,8 +23,8 @@ TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
   F(Tier, tier)                                                                                                                         \
   F(Model, model)                                                                                                                       \
   F(Kind, kind) F(Epoch, epoch) F(BytesTotal, bytes_total) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free)                      \
-      F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksStored, blocks_stored) F(BlocksEvicted, blocks_evicted)     \
-          F(BlocksFreedByDeath, blocks_freed_by_death) F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
+      F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)     \
+          F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
               F(BlocksRefused, blocks_refused) F(Integrity, integrity)
 TROUPE_WIRE(tier_status, TierStatus, TIER_STATUS_FIELDS)
 

@@ -4,6 +4,36 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("troupe::schema");
 using Common = import "common.capnp";
 
+enum TurnInput {
+  unknown @0;
+  person @1;
+  toolResult @2;
+}
+
+enum TurnEnd {
+  unknown @0;
+  toolCalls @1;
+  stop @2;
+  length @3;
+}
+
+enum EvictionCause {
+  capacity @0;
+  ttl @1;
+  death @2;
+  compaction @3;
+  rewind @4;
+  superseded @5;
+  quota @6;
+}
+
+struct ToolPause {
+  tool @0 :UInt64;
+  isSubagent @1 :Bool;
+  expectedMs @2 :Int64;
+  tookMs @3 :Int64;
+}
+
 struct AdmitRequest {
   id @0 :UInt64;
   tokens @1 :List(Int32);
@@ -17,6 +47,29 @@ struct AdmitRequest {
   stopTokens @9 :List(Int32);
   priority @10 :Int32;
   timeoutMs @11 :UInt32;
+  input @12 :TurnInput;
+  paused @13 :ToolPause;
+}
+
+struct TurnOutcome {
+  id @0 :UInt64;
+  owner @1 :UInt64;
+  end @2 :TurnEnd;
+  outputTokens @3 :UInt32;
+  pause @4 :ToolPause;
+}
+
+struct PauseForecast {
+  earlyMs @0 :Int64;
+  medianMs @1 :Int64;
+  lateMs @2 :Int64;
+  loadMs @3 :Int64;
+}
+
+struct OwnerForget {
+  owner @0 :UInt64;
+  blocks @1 :List(Common.BlockIdentity);
+  cause @2 :EvictionCause;
 }
 
 enum FinishReason {
@@ -46,6 +99,7 @@ struct SequenceCancel {
 struct OwnerRelease {
   owner @0 :UInt64;
   keepStored @1 :Bool;
+  cause @2 :EvictionCause;
 }
 
 struct OwnerReleased {
@@ -87,22 +141,21 @@ struct WorkerStatus {
   blocksLeased @5 :UInt32;
   blocksCached @6 :UInt32;
   blocksStored @7 :UInt64;
-  blocksEvicted @8 :UInt64;
-  blocksFreedByDeath @9 :UInt64;
-  hashMismatches @10 :UInt64;
+  hashMismatches @8 :UInt64;
+  blocksRemoved @9 :List(UInt64);
+  tokensComputed @10 :UInt64;
   running @11 :UInt32;
   waiting @12 :UInt32;
   steps @13 :UInt64;
   preemptions @14 :UInt64;
-  tokensComputed @15 :UInt64;
-  tokensReused @16 :UInt64;
-  tokensSampled @17 :UInt64;
-  numericClass @18 :Text;
-  integrity @19 :Text;
-  blocksOnboarded @20 :UInt64;
-  blocksOffloaded @21 :UInt64;
-  blocksRecomputed @22 :UInt64;
-  transferFailures @23 :UInt64;
+  tokensReused @15 :UInt64;
+  tokensSampled @16 :UInt64;
+  numericClass @17 :Text;
+  integrity @18 :Text;
+  blocksOnboarded @19 :UInt64;
+  blocksOffloaded @20 :UInt64;
+  blocksRecomputed @21 :UInt64;
+  transferFailures @22 :UInt64;
 }
 
 struct TierStatusRequest {
@@ -119,10 +172,9 @@ struct TierStatus {
   blocksLeased @7 :UInt32;
   blocksCached @8 :UInt32;
   blocksStored @9 :UInt64;
-  blocksEvicted @10 :UInt64;
-  blocksFreedByDeath @11 :UInt64;
-  hashMismatches @12 :UInt64;
-  blocksRead @13 :UInt64;
-  blocksRefused @14 :UInt64;
-  integrity @15 :Text;
+  blocksRemoved @10 :List(UInt64);
+  hashMismatches @11 :UInt64;
+  blocksRead @12 :UInt64;
+  blocksRefused @13 :UInt64;
+  integrity @14 :Text;
 }

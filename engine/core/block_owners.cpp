@@ -80,6 +80,14 @@ void block_owners::unlink(std::uint32_t at) {
   }
 }
 
+bool block_owners::remove(owner_id owner, block_index block) {
+  const std::uint32_t at = find_owner(owner);
+  const std::uint32_t found = at == none ? none : index_.find(key(at, block));
+  if (found == none) return false;
+  unlink(found);
+  return true;
+}
+
 void block_owners::forget_block(block_index block) {
   while (blocks_[block].first != none) unlink(blocks_[block].first);
 }

@@ -18,6 +18,8 @@ class block_owners {
 
   /// False when `owner` has the block already.
   bool add(owner_id owner, block_index block);
+  /// False when `owner` does not have the block.
+  bool remove(owner_id owner, block_index block);
   [[nodiscard]] bool owns(owner_id owner, block_index block) const;
   [[nodiscard]] std::uint32_t count(block_index block) const noexcept { return blocks_[block].count; }
   [[nodiscard]] std::vector<owner_id> of(block_index block) const;

@@ -248,6 +248,24 @@ std::uint32_t block_pool::release_owner(owner_id owner, eviction_cause cause) {
   return before - s.cached;
 }
 
+std::uint32_t block_pool::forget(owner_id owner, std::span<const block_identity> chain, eviction_cause cause) {
+  state& s = *state_;
+  const stream_id stream = s.stream_of(owner);
+  const std::uint32_t before = s.cached;
+  std::uint32_t left_behind = 0;  // children that stay: the block before, in use or somebody else's too
+  for (std::size_t i = chain.size(); i-- > 0;) {
+    const block_index block = s.find(chain[i].hash);
+    if (block == no_block) continue;
+    if (s.records[block].children > left_behind || !s.owners.remove(owner, block)) break;
+    if (stream != no_stream) s.policy->abandoned(stream, block, cause);
+    const bool is_unowned = s.owners.count(block) == 0;
+    if (is_unowned) s.records[block].unowned_by = cause;
+    left_behind = is_unowned && s.records[block].uses == 0 && s.records[block].children == 0 ? 0 : 1;
+    if (left_behind == 0) s.uncache(block, cause);
+  }
+  return before - s.cached;
+}
+
 block_pool::cached_block block_pool::describe(block_index block) const {
   const block_record& record = state_->records.at(block);
   return {record.identity, record.parent_hash, std::as_const(*state_).tokens_of(block)};

@@ -94,6 +94,10 @@ class block_pool {
   /// ones when their lease ends. Returns the blocks freed now.
   std::uint32_t release_owner(owner_id owner, eviction_cause cause = eviction_cause::death);
 
+  /// `owner` has no more use for these blocks, parents before children: it gives them up from the last one on, as far as it has no
+  /// other block behind them. What nobody else owns becomes free as above. Returns the blocks freed now.
+  std::uint32_t forget(owner_id owner, std::span<const block_identity> chain, eviction_cause cause);
+
   // For copies of cached blocks in other places. All of these need a cached block.
   /// Its tokens are valid until the block leaves.
   struct cached_block {

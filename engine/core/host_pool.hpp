@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,7 @@ class host_pool {
   void end(client_id client, const lease_end& ended);
   void touch(const chain_touch& touched);
   void finish(const turn_closing& closing) { pool_.finish_turn(closing.owner, closing.how); }
+  void forget_chain(owner_id owner, std::span<const block_identity> chain, eviction_cause cause) { pool_.forget(owner, chain, cause); }
   /// What is done from here on is done at `now`.
   void set_time(instant now) noexcept { pool_.set_time(now); }
   /// The client is gone: its slots are given up, its leases end.

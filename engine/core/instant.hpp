@@ -1,10 +1,11 @@
+// Time in engine/core: always an argument, on whatever clock the caller uses.
 #pragma once
 
 #include <chrono>
 
 namespace troupe::core {
 
-/// A point in time on whatever clock the caller uses: nanoseconds from an arbitrary origin.
+/// Nanoseconds from an arbitrary origin.
 using instant = std::chrono::nanoseconds;
 
 }  // namespace troupe::core

@@ -28,6 +28,8 @@ worker_actor::behavior_type silent_worker(worker_actor::pointer, std::shared_ptr
   return {[](const admit_request& request, const sequence_sink_actor&) { return request.id; },
           [](const sequence_cancel&) {},
           [](const owner_release&) { return owner_released{}; },
+          [](const turn_outcome&) { return pause_forecast{}; },
+          [](const owner_forget&) {},
           [](const owner_demote&) { return owner_demoted{}; },
           [](const prefetch_request& request) { return prefetch_done{request.id, 0, 0}; },
           [](const worker_status_request&) { return worker_status{}; },

@@ -33,9 +33,10 @@ caf::behavior fake_sink(caf::event_based_actor*, const std::shared_ptr<lines>& h
   };
 }
 
-caf::behavior fake_trace(caf::event_based_actor*, const std::shared_ptr<lines>& heard) {
+caf::behavior fake_trace(caf::event_based_actor*, const std::shared_ptr<lines>& heard, const std::shared_ptr<std::vector<pause_record>>& pauses) {
   return {
       [=](const turn_record& record) { heard->push_back("turn " + record.how + " " + number(record.output_tokens)); },
+      [=](const pause_record& record) { pauses->push_back(record); },
       [=](const lifecycle_record& record) { heard->push_back(record.verb + " " + record.outcome + " " + number(record.blocks_freed)); },
   };
 }
@@ -77,6 +78,12 @@ caf::behavior fake_worker(caf::event_based_actor* self, std::shared_ptr<worker_s
         if (script->silent) return self->make_response_promise<owner_released>();
         return owner_released{script->blocks_freed};
       },
+      [=](const turn_outcome& outcome) -> caf::result<pause_forecast> {
+        script->outcomes.push_back(outcome);
+        if (script->silent) return self->make_response_promise<pause_forecast>();
+        return script->forecast;
+      },
+      [=](const owner_forget& forgotten) { script->forgotten.push_back(forgotten); },
       [=](const owner_demote& demote) {
         script->heard.push_back("demote " + number(demote.owner.value));
         return owner_demoted{script->blocks_freed};
@@ -106,7 +113,7 @@ session_stage::session_stage() : unexpected_before_(actors::unexpected_messages(
   models = std::make_shared<actors::model_registry>(std::vector{byte_model()});
   services.router = caf::actor_cast<router_shard_actor>(spawn(fake_router, routes));
   services.renderer = caf::actor_cast<template_renderer_actor>(spawn(fake_renderer, renderer_silent));
-  services.trace = caf::actor_cast<trace_actor>(spawn(fake_trace, traced));
+  services.trace = caf::actor_cast<trace_actor>(spawn(fake_trace, traced, pauses));
   home = caf::actor_cast<actors::session_home_actor>(spawn(fake_home, reported));
 }
 

@@ -132,13 +132,13 @@ TEST_CASE("gauges name each worker, and label values are escaped") {
   worker.worker = {3};
   worker.model = {"a\"b\\c\n"};
   worker.blocks_total = 8;
-  worker.blocks_evicted = 5;
+  worker.blocks_removed = {5, 0, 2};
   node_gauges node;
   node.sessions[session_state::tool_paused] = 4;
   node.restarts = 1;
   const auto text = render_gauges({worker}, {}, node);
   CHECK(has_line(text, R"(troupe_worker_blocks{worker="3",model="a\"b\\c\n"} 8)"));
-  CHECK(has_line(text, R"(troupe_worker_blocks_evicted_total{worker="3",model="a\"b\\c\n"} 5)"));
+  CHECK(has_line(text, R"(troupe_worker_blocks_removed_total{worker="3",model="a\"b\\c\n",cause="capacity"} 5)"));
   CHECK(has_line(text, R"(troupe_sessions{state="tool_paused"} 4)"));
   CHECK(has_line(text, "troupe_restarts_total 1"));
   CHECK(has_line(text, "# TYPE troupe_worker_blocks gauge"));

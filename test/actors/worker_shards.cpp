@@ -73,7 +73,7 @@ TEST_CASE("a dead owner's blocks are freed, counted and announced") {
   REQUIRE(cached >= 2);
   auto released = world.request<owner_released>(world.worker, owner_release{{1}});
   CHECK(released.get().blocks_freed == cached);
-  CHECK(world.status().blocks_freed_by_death == cached);
+  CHECK(removed_by(world.status().blocks_removed, core::eviction_cause::death) == cached);
   CHECK(world.status().blocks_free == 16);
   CHECK(log->blocks.back().events.size() == cached);
   for (const auto& event : log->blocks.back().events) CHECK(event.what == core::block_event::kind::removed);

@@ -17,7 +17,8 @@ using kind = block_event::kind;
 
 /// A pool of blocks of four tokens, and prompts made of letters: "abc" is three blocks, each of one letter four times.
 struct fixture {
-  explicit fixture(std::uint32_t blocks) : pool({.block_count = blocks, .block_tokens = 4}) {}
+  explicit fixture(std::uint32_t blocks, std::string retention = "lru")
+      : pool({.block_count = blocks, .block_tokens = 4, .retention = std::move(retention)}) {}
 
   static std::vector<token_id> tokens(std::string_view letters) {
     std::vector<token_id> all;
@@ -32,7 +33,14 @@ struct fixture {
   [[nodiscard]] block_identity last(std::string_view letters) const { return chain(letters).back(); }
 
   std::uint32_t match(std::string_view letters, owner_id owner, std::vector<block_index>& table) {
-    return pool.acquire_prefix(chain(letters), hasher.root(), tokens(letters), owner, table);
+    const turn_opening opening{++turns, turn_input::unknown, static_cast<std::uint32_t>(letters.size())};
+    return pool.acquire_prefix(chain(letters), hasher.root(), tokens(letters), owner, table, &opening);
+  }
+  /// A whole turn of `owner` at `now`: nothing of it is leased afterwards.
+  void turn(std::string_view letters, owner_id owner, turn_end end, instant now) {
+    pool.set_time(now);
+    release(run(letters, owner));
+    pool.finish_turn(owner, {.turn = turns, .end = end});
   }
   /// What a sequence does: match, compute the rest, publish it. The table keeps its leases.
   std::vector<block_index> run(std::string_view letters, owner_id owner) {
@@ -57,6 +65,7 @@ struct fixture {
     return !found;
   }
 
+  std::uint64_t turns = 0;
   block_hasher hasher{std::uint64_t{7}, 4};
   block_pool pool;
 };
@@ -287,11 +296,62 @@ TEST_CASE("ending a lease twice is a defect of the caller") {
   CHECK(f.sound());
 }
 
+TEST_CASE("an owner that has no more use for the end of a chain gives it up alone") {
+  fixture f(8);
+  f.release(f.run("abcd", alice));
+  f.release(f.run("abx", bob));
+  CHECK(f.pool.forget(alice, f.chain("abcd"), eviction_cause::rewind) == 2);  // "abcd" and "abc"; bob builds on "ab"
+  CHECK(f.pool.is_cached(f.last("ab").hash));
+  CHECK_FALSE(f.pool.is_cached(f.last("abc").hash));
+  CHECK(f.pool.counts().removed_by(eviction_cause::rewind) == 2);
+  CHECK(f.pool.owner_count(f.pool.find(f.last("ab").hash)) == 2);
+  CHECK(f.pool.release_owner(bob, eviction_cause::ttl) == 1);  // "abx"; alice still owns "ab"
+  CHECK(f.pool.counts().removed_by(eviction_cause::ttl) == 1);
+  CHECK(f.sound());
+}
+
+TEST_CASE("what is given up while it is in use becomes free when its lease ends, and the cause is remembered") {
+  fixture f(8);
+  const auto table = f.run("abc", alice);
+  const auto chain = f.chain("abc");
+  CHECK(f.pool.forget(alice, std::span(chain).subspan(1), eviction_cause::superseded) == 0);
+  CHECK(f.sound());
+  f.release(table);
+  CHECK(f.pool.is_cached(f.last("a").hash));
+  CHECK_FALSE(f.pool.is_cached(f.last("ab").hash));
+  CHECK(f.pool.counts().removed_by(eviction_cause::superseded) == 2);
+  CHECK(f.sound());
+}
+
+TEST_CASE("under lifecycle the session that comes back soon keeps its blocks") {
+  using namespace std::chrono_literals;
+  fixture f(8, "lifecycle");
+  // Tool calls come back after two seconds, people after a day: learned from a session of each kind.
+  std::string tools = "t", person = "p";
+  instant at{0};
+  for (int i = 0; i < 30; ++i) {
+    f.turn(tools, alice, turn_end::tool_calls, at += 2s);
+    f.turn("p", bob, turn_end::stop, at);
+    f.pool.release_owner(bob);
+  }
+  f.turn("ab", owner_id{3}, turn_end::tool_calls, at);
+  f.turn("xyzw", owner_id{4}, turn_end::stop, at += 1ms);  // the later one
+  f.turn("klm", owner_id{5}, turn_end::stop, at += 1ms);   // takes the room of two blocks
+  CHECK(f.pool.is_cached(f.last("ab").hash));
+  CHECK_FALSE(f.pool.is_cached(f.last("xyzw").hash));
+  CHECK(f.pool.counts().removed_by(eviction_cause::capacity) == 2);
+  CHECK(f.sound());
+}
+
+TEST_CASE("a retention policy that nobody knows is refused") {
+  CHECK_THROWS_AS(fixture(4, std::string("best")), std::invalid_argument);
+}
+
 TEST_CASE("random sequences and deaths keep every invariant and lose no block") {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     std::mt19937_64 random(seed);
-    fixture f(4 + random() % 30);
+    fixture f(4 + random() % 30, seed % 2 == 0 ? "lifecycle" : "lru");
     std::vector<table_type> held;
     for (int step = 0; step < 300; ++step) {
       CAPTURE(step);
@@ -305,9 +365,15 @@ TEST_CASE("random sequences and deaths keep every invariant and lose no block") 
         std::swap(held[random() % held.size()], held.back());
         f.release(held.back());
         held.pop_back();
-      } else {
+      } else if (random() % 2 == 0) {
         f.pool.release_owner(owner_id{random() % 5});
+      } else {
+        std::string letters;
+        for (std::size_t i = 0, n = 1 + random() % 6; i < n; ++i) letters.push_back(static_cast<char>('a' + random() % 2));
+        const auto chain = f.chain(letters);
+        f.pool.forget(owner_id{random() % 5}, std::span(chain).subspan(random() % letters.size()), eviction_cause::rewind);
       }
+      f.pool.set_time(std::chrono::seconds(step));
       REQUIRE(f.sound());
     }
     for (const auto& table : held) f.release(table);

@@ -73,6 +73,8 @@ worker_actor::behavior_type worker(worker_actor::pointer self, caf::actor witnes
         return request.id;
       },
       [witness](const sequence_cancel& cancel) { caf::anon_send(witness, cancel); },
+      [](const turn_outcome&) { return sample<pause_forecast>(); },
+      [witness](const owner_forget& forgotten) { caf::anon_send(witness, forgotten); },
       [](const owner_release&) { return sample<owner_released>(); },
       [](const owner_demote&) { return sample<owner_demoted>(); },
       [](const prefetch_request&) { return sample<prefetch_done>(); },
@@ -123,6 +125,7 @@ trace_actor::behavior_type trace(trace_actor::pointer, caf::actor witness) {
   return {
       [witness](const turn_record& record) { caf::anon_send(witness, record); },
       [witness](const lifecycle_record& record) { caf::anon_send(witness, record); },
+      [witness](const pause_record& record) { caf::anon_send(witness, record); },
       [](const metrics_request&) { return sample<metrics_text>(); },
   };
 }
@@ -216,6 +219,8 @@ TEST_CASE("a worker in another system streams to the sinks it was handed") {
   CHECK(ask<owner_demoted>(pair.here, peer, sample<owner_demote>()) == sample<owner_demoted>());
   CHECK(ask<prefetch_done>(pair.here, peer, sample<prefetch_request>()) == sample<prefetch_done>());
   CHECK(ask<worker_status>(pair.here, peer, worker_status_request{}) == sample<worker_status>());
+  CHECK(ask<pause_forecast>(pair.here, peer, sample<turn_outcome>()) == sample<pause_forecast>());
+  check_told<owner_forget>(pair, peer);
   check_told<sequence_cancel>(pair, peer);
   check_told<snapshot_request>(pair, peer);
   pair.here->send(peer, sample<shard_joined>(), pair.client.keep(pair.client.system.spawn(shard_sink, pair.witness_here())));
@@ -292,6 +297,7 @@ TEST_CASE("the renderer and the trace of another system answer and are told") {
   const auto records = pair.across(pair.server.system.spawn(trace, pair.witness_there()));
   check_told<turn_record>(pair, records);
   check_told<lifecycle_record>(pair, records);
+  check_told<pause_record>(pair, records);
   CHECK(ask<metrics_text>(pair.here, records, metrics_request{}) == sample<metrics_text>());
 }
 

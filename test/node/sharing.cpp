@@ -114,13 +114,13 @@ TEST_CASE("a second turn and a subagent take every full block of what they repea
   worker = rested(node);
   CHECK(worker.blocks_cached == 9);
   CHECK(worker.blocks_free == worker.blocks_total - 9);
-  CHECK(worker.blocks_freed_by_death == 3);
+  CHECK(removed_by(worker.blocks_removed, core::eviction_cause::death) == 3);
   CHECK(die(node, "lead").at("blocks_freed") == 9);
   worker = rested(node);
   CHECK(worker.blocks_cached == 0);
   CHECK(worker.blocks_free == worker.blocks_total);
-  CHECK(worker.blocks_freed_by_death == 12);
-  CHECK(worker.blocks_evicted == 0);
+  CHECK(removed_by(worker.blocks_removed, core::eviction_cause::death) == 12);
+  CHECK(removed_by(worker.blocks_removed, core::eviction_cause::capacity) == 0);
   CHECK(worker.integrity.empty());
 }
 

@@ -16,6 +16,7 @@ struct rig_options {
   std::uint32_t blocks = 64, block_tokens = 4, vocabulary = 50;
   scheduler_options scheduling{.step_tokens_max = 16, .prefill_chunk_max = 16, .running_max = 4, .waiting_max = 64};
   std::uint64_t seed = 1;
+  std::string retention = "lru";
 };
 
 struct scheduler_rig {
@@ -29,7 +30,7 @@ struct scheduler_rig {
 
   explicit scheduler_rig(const rig_options& chosen = {})
       : options(chosen),
-        pool({.block_count = chosen.blocks, .block_tokens = chosen.block_tokens}),
+        pool({.block_count = chosen.blocks, .block_tokens = chosen.block_tokens, .retention = chosen.retention}),
         sched(chosen.scheduling, pool),
         backend(chosen.blocks, chosen.block_tokens, chosen.scheduling.running_max, chosen.vocabulary, chosen.seed),
         hasher(std::uint64_t{5}, chosen.block_tokens) {}

@@ -25,6 +25,9 @@ struct router_script {
 struct worker_script {
   std::vector<admit_request> admitted;
   lines heard;  ///< "cancel 1", "release <owner>"
+  std::vector<turn_outcome> outcomes;
+  std::vector<owner_forget> forgotten;
+  pause_forecast forecast;  ///< the answer to each outcome
   std::uint32_t blocks_freed = 0;
   bool silent = false;  ///< no request is answered
   std::map<std::uint64_t, sequence_sink_actor> sinks;
@@ -68,6 +71,7 @@ class session_stage : public actor_fixture {
   std::shared_ptr<router_script> routes = std::make_shared<router_script>();
   std::shared_ptr<bool> renderer_silent = std::make_shared<bool>(false);
   std::shared_ptr<lines> traced = std::make_shared<lines>();
+  std::shared_ptr<std::vector<pause_record>> pauses = std::make_shared<std::vector<pause_record>>();
   std::shared_ptr<lines> reported = std::make_shared<lines>();  ///< to the directory
   std::shared_ptr<const actors::model_registry> models;
   actors::session_services services;

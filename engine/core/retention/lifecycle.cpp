@@ -153,6 +153,16 @@ void lifecycle_policy::context(stream_id stream, std::span<const block_index> ch
   rank(*found, now);
 }
 
+void lifecycle_policy::abandoned(stream_id stream, block_index block, eviction_cause cause) {
+  if (stream >= streams_.size()) return;
+  for (const context_id each : streams_[stream].contexts) {
+    context_record& at = contexts_[each];
+    if (at.held.empty() || at.held.back() != block) continue;
+    cut(at, at.held.size() - 1, cause);
+    stand(each);
+  }
+}
+
 bool lifecycle_policy::goes_on(const context_record& at, std::span<const block_index> chain) const {
   if (chain.empty()) return true;
   const block_index parent = blocks_[chain.front()].parent;

@@ -28,6 +28,7 @@ class lifecycle_policy : public retention_policy {
 
   void turn_started(const turn_start& turn, instant now) override;
   void context(stream_id stream, std::span<const block_index> chain, instant now) override;
+  void abandoned(stream_id stream, block_index block, eviction_cause cause) override;
   void turn_finished(const turn_finish& how, instant now) override;
   void died(stream_id stream, eviction_cause cause, instant now) override;
   eviction victim(const question& asked, instant now) override;

@@ -73,6 +73,8 @@ class retention_policy {
   /// A context of the stream begins with these resident blocks, or goes on with them behind its last one. None: in a lower tier, it has
   /// nothing of the current one.
   virtual void context(stream_id, std::span<const block_index>, instant) {}
+  /// The stream's context ends before this block, which was its last.
+  virtual void abandoned(stream_id, block_index, eviction_cause) {}
   /// Said again when more is known, the last word counts.
   virtual void turn_finished(const turn_finish&, instant) {}
   /// The stream ends and its number may be given to another. Blocks that were its alone are the next to leave.
