@@ -64,7 +64,7 @@ class lifecycle_policy : public retention_policy {
   void rank(context_id which, instant now);  ///< brings its worth up to date
   void stand(context_id which);              ///< and its place among the others
   void advance(instant now);
-  void stand_anew();                         ///< all whose last block has another rank now
+  void stand_anew();  ///< all whose last block has another rank now
   void enqueue_unclaimed(block_index block);
 
   residency blocks_;  ///< its queue: idle blocks without a claim

@@ -20,7 +20,7 @@ inline constexpr std::size_t eviction_causes = static_cast<std::size_t>(eviction
 std::string_view to_string(eviction_cause cause);
 
 inline constexpr std::uint8_t rank_max = 100;
-inline constexpr std::uint8_t rank_default = 35;            ///< the field's usual priority of what nobody marked
+inline constexpr std::uint8_t rank_default = 35;           ///< the field's usual priority of what nobody marked
 inline constexpr std::uint8_t rank_pinned = rank_max + 1;  ///< never a victim
 
 struct resident_block {
@@ -60,8 +60,8 @@ class residency {
   void place(block_index block);  ///< in leaves_, if it is a candidate
 
   std::vector<resident_block> blocks_;
-  /// All candidates; keys: rank in the highest byte, queued_at below. A queued block with children is not in it; it comes in, with the number that
-  /// it got when it was queued, when its last child goes. So no look-up ever steps over a block that cannot leave yet.
+  /// All candidates; keys: rank in the highest byte, queued_at below. A queued block with children is not in it; it comes in, with the
+  /// number that it got when it was queued, when its last child goes. So no look-up ever steps over a block that cannot leave yet.
   ranked_heap<std::uint64_t> leaves_;
   std::uint64_t appends_ = 0;
 };
