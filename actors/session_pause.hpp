@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "engine/core/instant.hpp"
@@ -23,8 +22,5 @@ struct session_pause {
   std::uint32_t blocks_prefetched = 0;
   std::vector<token_id> answer;  ///< continues the last prompt
 };
-
-/// The same for the same tools in whatever order; 0 for none.
-std::uint64_t hash_of_tools(std::vector<std::string> names);
 
 }  // namespace troupe::actors

@@ -1,13 +1,11 @@
 // What comes between two turns: the worker hears how the answer ended and says when the session may be back; shortly before, what has left
 // the device meanwhile is fetched. Whether that was in time is known when the next turn comes.
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/session_actor_state.hpp"
+#include "engine/core/retention/pause_model.hpp"
 #include "messages/base/limits.hpp"
 
 namespace troupe::actors {
@@ -59,14 +57,6 @@ void take_prefetched(session_pointer self, std::uint64_t number, std::uint32_t b
 
 }  // namespace
 
-std::uint64_t hash_of_tools(std::vector<std::string> names) {
-  std::ranges::sort(names);
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::string all;
-  for (const auto& name : names) all.append(name).push_back('\0');
-  return all.empty() ? 0 : std::max<std::uint64_t>(1, XXH3_64bits(all.data(), all.size()));
-}
-
 void begin_pause(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished) {
   auto& state = self->state;
   turn_outcome outcome{finished.id, ended.work.owner(), end_of(finished.how), finished.usage.output_tokens, {}};
@@ -86,7 +76,7 @@ void note_tools(session_pointer self, std::optional<std::uint32_t> expected_ms) 
   auto& state = self->state;
   auto& told = state.pause.told;
   told.end = core::turn_end::tool_calls;
-  told.pause.tool = hash_of_tools(state.life.info().paused_on);
+  told.pause.tool = core::tool_of(state.life.info().paused_on);
   told.pause.is_subagent = !state.life.info().parent.value.empty();
   if (expected_ms) told.pause.expected_ms = *expected_ms;
 }

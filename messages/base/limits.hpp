@@ -51,6 +51,7 @@ inline constexpr std::size_t workers_per_session_max = 64;      ///< remembered;
 inline constexpr std::size_t dead_sessions_remembered = 10'000; ///< the oldest are forgotten: their next incarnation is a first one
 inline constexpr std::size_t journal_growth_max = 4;            ///< times its live content, then it is written anew
 inline constexpr std::size_t journal_bytes_min = 1 << 20;       ///< below this it is never written anew
+inline constexpr std::size_t pause_tools_max = 256;             ///< whose pauses are learned; the one that paused longest ago is forgotten
 inline constexpr auto session_tick_max = 30s;                   ///< a session looks at its deadlines at least this often
 inline constexpr auto render_request_wait = 30s;                ///< renders_waiting_max of them, at render_wait each, would be longer
 inline constexpr auto admit_wait = 10s;                         ///< a worker that does not answer is lost

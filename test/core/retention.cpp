@@ -54,6 +54,12 @@ struct small_pool {
     return gone.block;
   }
 
+  chain evict_all(instant now) {
+    chain order;
+    for (block_index gone = evict(now); gone != no_block; gone = evict(now)) order.push_back(gone);
+    return order;
+  }
+
   std::unique_ptr<retention_policy> policy;
   std::map<block_index, block_index> resident;  ///< with their parents
   std::uint64_t turns = 0;
@@ -76,33 +82,96 @@ TEST_CASE("lru lets the least recently used chain go first, from its end") {
   pool.turn(0, {0, 1, 2}, 1s);
   pool.turn(1, {5, 6}, 2s);
   pool.turn(0, {0, 1}, 3s);
-  std::vector<block_index> order;
-  for (block_index gone = pool.evict(4s); gone != no_block; gone = pool.evict(4s)) order.push_back(gone);
-  CHECK(order == std::vector<block_index>{2, 6, 5, 1, 0});
+  CHECK(pool.evict_all(4s) == chain{2, 6, 5, 1, 0});
 }
 
-TEST_CASE("priority goes by rank, and a prefix ranks no lower than what builds on it") {
+TEST_CASE("priority goes by rank, then by last use") {
   small_pool pool("priority", 16);
   pool.turn(0, {0, 1, 2}, 1s);
   pool.turn(1, {5, 6}, 2s);
-  CHECK(pool.policy->raise_priority(1, 40));
-  CHECK_FALSE(pool.policy->raise_priority(9, 40));
-  std::vector<block_index> order;
-  for (block_index gone = pool.evict(4s); gone != no_block; gone = pool.evict(4s)) order.push_back(gone);
-  CHECK(order == std::vector<block_index>{2, 6, 5, 1, 0});
+  pool.turn(2, {8}, 3s);
+  for (const block_index block : {0, 1}) pool.policy->ranked(block, 40);
+  pool.policy->ranked(8, 10);
+  CHECK(pool.evict_all(4s) == chain{8, 2, 6, 5, 1, 0});
 }
 
-TEST_CASE("what is pinned stays until its deadline, and what is before it") {
+TEST_CASE("a rank that is taken back gives the block its old place") {
+  small_pool pool("priority", 16);
+  for (block_index block = 0; block < 4; ++block) pool.turn(block, {block}, 1s);
+  pool.policy->ranked(1, 90);
+  pool.policy->ranked(2, 5);
+  pool.policy->ranked(1, rank_default);
+  pool.policy->ranked(2, rank_default);
+  CHECK(pool.evict_all(2s) == chain{0, 1, 2, 3});
+}
+
+TEST_CASE("what is pinned stays until the pin ends") {
+  for (const auto* name : {"lru", "priority", "lifecycle"}) {
+    CAPTURE(name);
+    small_pool pool(name, 16);
+    pool.turn(0, {0, 1, 2}, 1s);
+    for (const block_index block : {0, 1}) pool.policy->ranked(block, rank_pinned);
+    CHECK(pool.evict_all(5s) == chain{2});
+    for (const block_index block : {0, 1}) pool.policy->ranked(block, rank_default);
+    CHECK(pool.evict_all(5s) == chain{1, 0});
+  }
+}
+
+TEST_CASE("lru knows no rank but pinned") {
+  small_pool pool("lru", 16);
+  for (block_index block = 0; block < 3; ++block) pool.turn(block, {block}, 1s);
+  pool.policy->ranked(0, 100);
+  pool.policy->ranked(1, rank_pinned);
+  pool.policy->ranked(2, 0);
+  CHECK(pool.evict_all(2s) == chain{0, 2});
+}
+
+TEST_CASE("a context follows the rank of its last block, up and down") {
+  small_pool pool("lifecycle", 16);
+  pool.turn(0, {0}, 1s);
+  pool.turn(1, {1}, 1s);
+  pool.turn(2, {2}, 1s);
+  pool.policy->ranked(0, 60);
+  pool.policy->ranked(2, 50);
+  CHECK(pool.evict(2s) == 1);
+  pool.policy->ranked(0, 40);
+  CHECK(pool.evict(2s) == 0);
+  CHECK(pool.evict(2s) == 2);
+}
+
+TEST_CASE("a low rank waits for the children of its block, which keep theirs") {
   for (const auto* name : {"priority", "lifecycle"}) {
     CAPTURE(name);
     small_pool pool(name, 16);
     pool.turn(0, {0, 1, 2}, 1s);
-    CHECK(pool.policy->pin(1, 10s));
-    CHECK(pool.evict(5s) == 2);
-    CHECK(pool.evict(5s) == no_block);
-    CHECK(pool.evict(10s) == 1);
-    CHECK(pool.evict(10s) == 0);
+    pool.turn(1, {5}, 1s);
+    for (const block_index block : {0, 1}) pool.policy->ranked(block, 3);
+    CHECK(pool.evict(2s) == 2);  // the two were used at once, and this one was queued first
+    CHECK(pool.evict_all(2s) == chain{1, 0, 5});
   }
+}
+
+TEST_CASE("blocks that wait for their children are no candidates, however many and however low") {
+  constexpr block_index inner = 100'000;
+  residency blocks(inner + 2);
+  for (block_index block = 0; block <= inner; ++block) blocks.store(block, block == 0 ? no_block : block - 1);
+  blocks.store(inner + 1, no_block);
+  for (block_index block = inner + 1; block-- > 0;) blocks.append(block);
+  blocks.append(inner + 1);
+  for (block_index block = 0; block < inner; ++block) blocks.set_rank(block, 0);
+  CHECK(blocks.candidates() == 2);
+  CHECK(blocks.first() == inner);  // the only leaves are its chain's end and the block beside it
+  blocks.set_rank(inner + 1, 20);
+  CHECK(blocks.first() == inner + 1);
+  blocks.unlink(inner + 1);
+  std::size_t most = 0, in_order = 0;
+  for (block_index block = inner + 1; block-- > 0;) {
+    most = std::max(most, blocks.candidates());
+    in_order += blocks.first() == block;
+    blocks.remove(blocks.first());
+  }
+  CHECK(most == 1);
+  CHECK(in_order == inner + 1);
 }
 
 TEST_CASE("a block in use is no victim") {
@@ -236,13 +305,15 @@ TEST_CASE("whatever happens, victims are resident leaves and everything can leav
         pool.turn(stream, path, now);
         if (rng() % 2 == 0) pool.finish(stream, static_cast<turn_end>(rng() % 4), now += 1s);
         if (rng() % 10 == 0) pool.policy->died(rng() % 6, eviction_cause::death, now);
-        if (rng() % 10 == 0) pool.policy->raise_priority(rng() % 60, static_cast<std::uint8_t>(rng() % 100));
-        if (rng() % 10 == 0) pool.policy->pin(path.back(), now + 1s);
+        if (rng() % 5 == 0) pool.policy->ranked(path[rng() % path.size()], static_cast<std::uint8_t>(rng() % (rank_max + 1)));
+        if (rng() % 10 == 0) pool.policy->ranked(path.back(), rank_pinned);
+        if (rng() % 4 == 0)  // no pin lasts so long that a turn finds no room
+          for (const auto& [block, parent] : pool.resident) pool.policy->ranked(block, rank_default);
         while (pool.resident.size() > 12 && pool.evict(now) != no_block) {
         }
       }
-      while (pool.evict(now + 1h) != no_block) {
-      }
+      for (const auto& [block, parent] : pool.resident) pool.policy->ranked(block, rank_default);
+      pool.evict_all(now + 1h);
       CHECK(pool.resident.empty());
     }
   }

@@ -1,9 +1,10 @@
-// Our own request traces: {"type": "turn", at_ms, session, prompt_tokens, output_tokens, total_s, how} and lifecycle verbs. A record is
-// written when its turn has ended.
+// Our own request traces: {"type": "turn", at_ms, session, prompt_tokens, output_tokens, total_s, how, tools?} and lifecycle verbs. A
+// record is written when its turn has ended; "tools" are the names of the tools that the answer calls.
 #include <algorithm>
 
 #include "engine/core/replay/json_events.hpp"
 #include "engine/core/replay/trace_parsers.hpp"
+#include "engine/core/retention/pause_model.hpp"
 
 namespace troupe::core::replay {
 namespace {
@@ -42,6 +43,7 @@ std::optional<failure> turn_parser::add_line(const std::string& name, std::strin
     request.input_tokens = tokens;
     request.output_tokens = row.at("output_tokens").get<std::uint32_t>();
     request.end = end_of(row.value("how", ""));
+    request.tool = tool_of(row.value("tools", std::vector<std::string>()));
     into.sessions[known->second].requests.push_back(request);
     return std::nullopt;
   } catch (const nlohmann::json::parse_error& error) {

@@ -69,6 +69,7 @@ void row_player::finish_until(double now_s) {
     const recorded_request& asked = input_.played.requests[number].asked;
     turn_finish how{.stream = stream, .turn = number, .output_tokens = asked.output_tokens};
     how.end = static_cast<turn_end>(asked.end);
+    how.tool = asked.tool;
     how.pause_expected_s = input_.hints.empty() ? -1 : static_cast<double>(input_.hints[number]);
     --workers_[on].running;
     workers_[on].device->policy().turn_finished(how, instant_of(at_s));

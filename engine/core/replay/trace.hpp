@@ -50,6 +50,7 @@ struct recorded_request {
   std::uint32_t input_tokens = 0, output_tokens = 0;
   input_kind input = input_kind::unknown;
   answer_end end = answer_end::unknown;
+  std::uint64_t tool = 0;  ///< what its answer called, by tool_of; 0: not recorded
 };
 
 struct recorded_session {

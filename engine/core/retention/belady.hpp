@@ -16,8 +16,7 @@ class belady_policy : public retention_policy {
   void removed(block_index block) override;
   void demoted(stream_id, block_index, instant) override;
   void give_up(std::span<const block_index>) override {}
-  bool raise_priority(block_index, std::uint8_t) override { return false; }
-  bool pin(block_index, instant) override { return false; }
+  void ranked(block_index, std::uint8_t) override {}
   void turn_started(const turn_start&, instant) override;
   eviction victim(const question& asked, instant now) override;
 

@@ -41,6 +41,11 @@ void lifecycle_policy::removed(block_index block) {
   blocks_.remove(block);
 }
 
+void lifecycle_policy::ranked(block_index block, std::uint8_t rank) {
+  blocks_.set_rank(block, rank);
+  is_claim_reranked_ |= blocks_[block].claims > 0;
+}
+
 void lifecycle_policy::enqueue_unclaimed(block_index block) {
   if (blocks_[block].is_idle) blocks_.append(block);
 }
@@ -220,17 +225,18 @@ void lifecycle_policy::advance(instant now) {
   while (!changes_.empty() && changes_.key(changes_.first()) <= now) rank(changes_.first(), now);
 }
 
-block_index lifecycle_policy::first_unclaimed() const {
-  block_index block = blocks_.first();
-  while (block != no_block && blocks_[block].children > 0) block = blocks_[block].next;
-  return block;
+void lifecycle_policy::stand_anew() {
+  // A mark may change a whole chain, of which few blocks end a context: one look at the contexts is less than one per block.
+  if (!std::exchange(is_claim_reranked_, false)) return;
+  for (context_id each = 0; each < contexts_.size(); ++each)
+    if (standings_.contains(each) && standings_.key(each).rank != blocks_[contexts_[each].held.back()].rank) stand(each);
 }
 
 eviction lifecycle_policy::victim(const question& asked, instant now) {
   advance(now);
-  blocks_.expire(now);
+  stand_anew();
   for (;;) {
-    const block_index unclaimed = first_unclaimed();
+    const block_index unclaimed = blocks_.first();
     if (standings_.empty()) return {unclaimed, unclaimed == no_block ? eviction_cause::capacity : blocks_[unclaimed].cause};
     const context_id least = standings_.first();
     context_record& at = contexts_[least];

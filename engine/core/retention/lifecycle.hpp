@@ -23,8 +23,7 @@ class lifecycle_policy : public retention_policy {
   void removed(block_index block) override;
   void demoted(stream_id stream, block_index block, instant now) override;
   void give_up(std::span<const block_index> chain) override;
-  bool raise_priority(block_index block, std::uint8_t priority) override { return blocks_.raise(block, priority); }
-  bool pin(block_index block, instant until) override { return blocks_.pin(block, until); }
+  void ranked(block_index block, std::uint8_t rank) override;
 
   void turn_started(const turn_start& turn, instant now) override;
   void context(stream_id stream, std::span<const block_index> chain, instant now) override;
@@ -70,8 +69,8 @@ class lifecycle_policy : public retention_policy {
   void rank(context_id which, instant now);  ///< brings its worth up to date
   void stand(context_id which);              ///< and its place among the others
   void advance(instant now);
+  void stand_anew();  ///< all whose last block has another rank now
   void enqueue_unclaimed(block_index block);
-  [[nodiscard]] block_index first_unclaimed() const;
 
   residency blocks_;  ///< its queue: idle blocks without a claim
   wait_models models_;
@@ -81,6 +80,7 @@ class lifecycle_policy : public retention_policy {
   ranked_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
   ranked_heap<instant> changes_;     ///< when a context's worth changes next
   std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
+  bool is_claim_reranked_ = false;   ///< since standings_ was last in order
 };
 
 }  // namespace troupe::core

@@ -19,17 +19,10 @@ void recency_policy::give_up(std::span<const block_index> chain) {
   for (const block_index block : chain) blocks_.prepend(block);
 }
 
-bool recency_policy::raise_priority(block_index block, std::uint8_t priority) {
-  return by_ == order::rank_then_use && blocks_.raise(block, priority);
+void recency_policy::ranked(block_index block, std::uint8_t rank) {
+  blocks_.set_rank(block, by_ == order::rank_then_use || rank == rank_pinned ? rank : rank_default);
 }
 
-bool recency_policy::pin(block_index block, instant until) { return by_ == order::rank_then_use && blocks_.pin(block, until); }
-
-eviction recency_policy::victim(const question&, instant now) {
-  blocks_.expire(now);
-  block_index block = blocks_.first();
-  while (block != no_block && blocks_[block].children > 0) block = blocks_[block].next;
-  return {block, eviction_cause::capacity};
-}
+eviction recency_policy::victim(const question&, instant) { return {blocks_.first(), eviction_cause::capacity}; }
 
 }  // namespace troupe::core

@@ -1,4 +1,4 @@
-// By last use, children before parents: `lru`. With ranks, the lowest first and by last use within: `priority`.
+// By last use, children before parents, what is pinned never: `lru`. With ranks, the lowest first and by last use within: `priority`.
 #pragma once
 
 #include "engine/core/retention/retention_policy.hpp"
@@ -16,8 +16,7 @@ class recency_policy : public retention_policy {
   void removed(block_index block) override { blocks_.remove(block); }
   void demoted(stream_id, block_index block, instant) override;
   void give_up(std::span<const block_index> chain) override;
-  bool raise_priority(block_index block, std::uint8_t priority) override;
-  bool pin(block_index block, instant until) override;
+  void ranked(block_index block, std::uint8_t rank) override;
   void died(stream_id, eviction_cause, instant) override {}
   eviction victim(const question& asked, instant now) override;
 

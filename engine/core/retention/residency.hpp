@@ -1,15 +1,14 @@
 // The blocks that a pool keeps, as a forest: what a retention policy knows of them. A block may leave when it is idle (no running
-// sequence reads it or a block below), has no child, and is not pinned. Ranks follow the tree: a parent ranks at least as high as its
-// children, because it cannot leave before them.
+// sequence reads it or a block below), has no child, and is not pinned. Ranks are told by whoever holds the marks (block_marks). A mark
+// below the default concerns the blocks it names alone, so a parent may rank lower than its children: it still leaves after them.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <queue>
 #include <span>
+#include <string_view>
 #include <vector>
 
-#include "engine/core/instant.hpp"
+#include "engine/core/retention/ranked_heap.hpp"
 #include "messages/base/ids.hpp"
 
 namespace troupe::core {
@@ -20,17 +19,17 @@ inline constexpr std::size_t eviction_causes = static_cast<std::size_t>(eviction
 std::string_view to_string(eviction_cause cause);
 
 inline constexpr std::uint8_t rank_max = 100;
+inline constexpr std::uint8_t rank_default = 35;           ///< the field's usual priority of what nobody marked
+inline constexpr std::uint8_t rank_pinned = rank_max + 1;  ///< never a victim
 
 struct resident_block {
   block_index parent = no_block;
-  block_index previous = no_block, next = no_block;  ///< in the queue of its rank
   std::uint32_t children = 0;
   std::uint32_t claims = 0;                         ///< streams whose current context contains it
-  std::uint8_t rank = 0;                            ///< priority, 0 to rank_max; pinned: one more
-  std::uint8_t priority = 0;                        ///< what the rank is again when a pin ends
+  std::uint64_t queued_at = 0;                      ///< a number that grows; 0: not queued
+  std::uint8_t rank = rank_default;                 ///< 0 to rank_max, or rank_pinned
   eviction_cause cause = eviction_cause::capacity;  ///< why nobody claims it any more
-  bool is_resident = false, is_idle = false, is_queued = false;
-  instant pinned_until{0};
+  bool is_idle = false;
 };
 
 class residency {
@@ -44,30 +43,27 @@ class residency {
   [[nodiscard]] const resident_block& operator[](block_index block) const { return blocks_[block]; }
   resident_block& operator[](block_index block) { return blocks_[block]; }
 
-  /// Raises the rank of `block` and of all before it; false when it is not resident.
-  bool raise(block_index block, std::uint8_t priority);
-  bool pin(block_index block, instant until);
-  /// Ends the pins whose time has come. A pin of time 0 ends never.
-  void expire(instant now);
-
-  /// The queue: blocks in the order in which they will leave, one list per rank, children before parents if put so.
-  void append(block_index block);
-  void prepend(block_index block);  ///< it leaves before all others of its rank
-  void unlink(block_index block);
-  /// The first block of the lowest rank below the pinned; no_block: none.
-  [[nodiscard]] block_index first() const;
-
- private:
-  struct list {
-    block_index first = no_block, last = no_block;
-  };
+  /// The block, which is kept, keeps its number in the queue too.
   void set_rank(block_index block, std::uint8_t rank);
 
+  /// The queue: by rank, then in the order of append.
+  void append(block_index block);
+  void prepend(block_index block);  ///< before all others of its rank
+  void unlink(block_index block);
+  /// The first queued block without a child, of the lowest rank below the pinned; no_block: none.
+  [[nodiscard]] block_index first() const;
+  /// Queued blocks without a child: only these are compared, however many queued blocks wait above them.
+  [[nodiscard]] std::size_t candidates() const { return leaves_.size(); }
+
+ private:
+  static bool is_candidate(const resident_block& at) { return at.queued_at != 0 && at.children == 0; }
+  void place(block_index block);  ///< in leaves_, if it is a candidate
+
   std::vector<resident_block> blocks_;
-  std::array<list, rank_max + 2> lists_;
-  std::array<std::uint64_t, 2> filled_{};  ///< which lists hold anything
-  using pin_end = std::pair<instant, block_index>;
-  std::priority_queue<pin_end, std::vector<pin_end>, std::greater<>> pins_;
+  /// All candidates; keys: rank in the highest byte, queued_at below. A queued block with children is not in it; it comes in, with the
+  /// number that it got when it was queued, when its last child goes. So no look-up ever steps over a block that cannot leave yet.
+  ranked_heap<std::uint64_t> leaves_;
+  std::uint64_t appends_ = std::uint64_t{1} << 55, prepends_ = appends_;  // the middle of what a key has room for
 };
 
 }  // namespace troupe::core

@@ -60,9 +60,8 @@ class retention_policy {
   /// In a lower tier: the block came down from the tier above. Tiers get a stream's last blocks first, so it lies before all that
   /// this one has of the stream; its parent is not here.
   virtual void demoted(stream_id stream, block_index block, instant now) = 0;
-  /// Both concern all blocks before it too. False: not resident.
-  virtual bool raise_priority(block_index block, std::uint8_t priority) = 0;
-  virtual bool pin(block_index block, instant until) = 0;
+  /// The block ranks so from now on: 0 to rank_max, or rank_pinned, and rank_default until it is told otherwise (block_marks).
+  virtual void ranked(block_index block, std::uint8_t rank) = 0;
 
   /// These idle blocks, parents before children, are no longer wanted: they leave before others, the last one first.
   virtual void give_up(std::span<const block_index> chain) = 0;
