@@ -49,7 +49,10 @@ json::object describe_tier(const tier_status& tier) {
                                   {"read", tier.blocks_read},
                                   {"evicted", tier.blocks_evicted},
                                   {"refused", tier.blocks_refused},
+                                  {"failed", tier.blocks_failed},
+                                  {"recomputed", tier.blocks_recomputed},
                                   {"freed_by_death", tier.blocks_freed_by_death}}},
+          {"hash_mismatches", tier.hash_mismatches},
           {"integrity", tier.integrity}};
 }
 

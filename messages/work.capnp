@@ -125,4 +125,6 @@ struct TierStatus {
   blocksRead @13 :UInt64;
   blocksRefused @14 :UInt64;
   integrity @15 :Text;
+  blocksFailed @16 :UInt64;
+  blocksRecomputed @17 :UInt64;
 }

@@ -51,6 +51,7 @@ struct lease_request {
   owner_id owner;
   std::shared_ptr<const tier_chain> chain;
   std::uint32_t from = 0;
+  double computed_block_s = 0;  ///< what one block would take to compute; 0: not known, or nothing waits for it
 };
 struct lease_grant {
   std::uint64_t number = 0;
