@@ -110,10 +110,10 @@ void store_loader::expire(instant now) {
       answer(waits);
       return true;
     });
-    if (each.is_answered || each.begun_for.deadline > now) continue;
-    each.is_answered = each.is_late = true;
+    if (each.is_late || each.begun_for.deadline > now) continue;
+    each.is_late = true;
     counts_.blocks_failed += each.fetching > 0 ? each.fetching : blocks_of(each.begun_for.request) - each.held;
-    answer(each.begun_for);
+    if (!std::exchange(each.is_answered, true)) answer(each.begun_for);
   }
 }
 
@@ -121,7 +121,7 @@ std::optional<instant> store_loader::next_deadline() const {
   std::optional<instant> next;
   const auto note = [&](const question& each) { next = std::min(next.value_or(each.deadline), each.deadline); };
   for (const auto& [number, each] : loads_) {
-    if (!each.is_answered) note(each.begun_for);
+    if (!each.is_late) note(each.begun_for);
     std::ranges::for_each(each.waiting, note);
   }
   return next;

@@ -70,7 +70,8 @@ class store_loader {
   };
   struct load {
     question begun_for;
-    bool is_answered = false, is_late = false;
+    bool is_answered = false;
+    bool is_late = false;  ///< the store still owes an answer at the deadline, whoever may wait for it
     bool is_orphaned = false;  ///< its owner has died
     std::vector<question> waiting;
     store_id store = 0;

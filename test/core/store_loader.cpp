@@ -197,6 +197,22 @@ TEST_CASE("a client that is gone is not answered, its load brings the blocks to 
   CHECK(world.is_at_rest());
 }
 
+TEST_CASE("a store that hangs is known to, also when nobody waits for it any more") {
+  loader_world world(64, {near});
+  world.ask(world.about(1, 6), 1);
+  world.found(near, world.found_number(), 6);
+  world.settle([&] { world.loader->forget(1); });
+  world.now += limits::tier_wait;
+  CHECK(world.loader->next_deadline() == world.now);
+  world.settle([&] { world.loader->expire(world.now); });
+  CHECK(world.told.grants.empty());
+  CHECK(world.loader->next_deadline() == std::nullopt);
+  world.ask(world.about(2, 6), 2);
+  REQUIRE(world.told.grants.size() == 1);
+  CHECK(world.told.grants[0].second.slots.empty());
+  CHECK(world.pool->counts().blocks.leased == 6);
+}
+
 TEST_CASE("at its deadline a question is answered, its slots stay reserved, and a store that hangs keeps nobody else waiting") {
   loader_world world(64, {near});
   world.ask(world.about(1, 6), 1);
@@ -248,6 +264,29 @@ TEST_CASE("what a store says twice, out of turn, of another's load or in absurd 
   world.got(near, get, 4);
   CHECK(world.told.grants.empty());
   CHECK(world.pool->counts().loaded == 4);
+  CHECK(world.is_at_rest());
+}
+
+TEST_CASE("what a store said of an earlier part, said again, does not end the part that it is writing") {
+  loader_world world(64, {near});
+  world.ask(world.about(1, 5), 1);
+  const auto find = world.found_number();
+  world.found(near, find, 2);
+  const auto get = world.get_number();
+  world.got(near, get, 2);
+  const auto next_find = world.found_number();
+  world.found(near, find, 2);
+  CHECK(world.told.gets.empty());
+  world.found(near, next_find, 3);
+  REQUIRE(world.told.gets.size() == 1);
+  const auto next_get = world.get_number();
+  world.got(near, get, 2);
+  CHECK(world.told.finds.empty());
+  CHECK(world.pool->counts().loaded == 2);
+  world.got(near, next_get, 3);
+  REQUIRE(world.told.grants.size() == 1);
+  CHECK(world.told.grants[0].second.slots.size() == 5);
+  world.end(world.told.grants[0].second, 1);
   CHECK(world.is_at_rest());
 }
 

@@ -407,3 +407,29 @@ TEST_CASE("a tier that never answers costs its wait and nothing else") {
   CHECK(device.rig.answers[1].reason == finish_reason::length);
   CHECK(world.fault() == "");
 }
+
+TEST_CASE("a question says what a block takes to compute, once that is known; a prefetch waits for nothing and does not") {
+  tier_world world(3);
+  auto& device = *world.devices[0];
+  const auto question_of = [&] {
+    const auto question = std::get<lease_request>(device.out.back());
+    device.out.clear();
+    return question;
+  };
+  const auto width = device.rig.options.block_tokens;
+  CHECK(device.admit(device.rig.spec(1, scheduler_rig::letters(0, 3 * width + 1), 1)));
+  CHECK(question_of().computed_block_s == 0);
+  device.tiers.granted(lease_grant{1, {1}, 0, {}, nullptr});
+  for (int steps = 0; steps < 100 && !device.rig.answers[1].reason; ++steps) {
+    device.plan();
+    device.complete();
+  }
+  device.out.clear();
+  const auto rate = device.rig.sched.load().prefill_tokens_per_s;
+  REQUIRE(rate > 0);
+  CHECK(device.admit(device.rig.spec(2, scheduler_rig::letters(500, 3 * width + 1), 1)));
+  CHECK(question_of().computed_block_s == width / rate);
+  device.tiers.prefetch(device.rig.spec(3, scheduler_rig::letters(900, 3 * width + 1), 1), device.rig.now);
+  device.settle();
+  CHECK(question_of().computed_block_s == 0);
+}
