@@ -71,6 +71,7 @@ std::optional<core::store_loader::store_id> store_that_says(host_tier_pointer se
   return std::nullopt;
 }
 
+/// A put has no deadline: as long as a store may read the slots, what they hold must not change.
 void put_more(host_tier_pointer self) {
   auto& stores = self->state.stores;
   if (!stores.owing.empty() || stores.below.empty()) return;

@@ -96,6 +96,8 @@ class DiskFaults(unittest.TestCase):
                     self.assertEqual(cached, FULL * BLOCK)
             self.assertEqual(tier(server, "disk")["blocks"]["read"], FULL)
             self.assertLess(computed(server), 8 * 64)
+            self.assertEqual(metric(server, "tier_blocks_failed_total", "host"), 0)
+            self.assertEqual(metric(server, "tier_blocks_recomputed_total", "host"), 0)
             self.check_rest(server)
 
 
@@ -126,9 +128,11 @@ class RedisFaults(test_tiers.RedisCase):
                 self.timed(server, f"frozen-{number}", text)
                 forget(server, f"frozen-{number}")
             self.assertGreater(metric(server, "tier_blocks_failed_total", "remote"), 0)
-            alone = min(self.timed(server, "quick", text) for _ in range(3))
-            self.assertLess(alone, WAIT_MS / 1000)
-            forget(server, "quick")
+            quick = []
+            for number in range(3):
+                quick.append(self.timed(server, f"quick-{number}", text))
+                forget(server, f"quick-{number}")
+            self.assertLess(min(quick), WAIT_MS / 1000)
             self.redis.send_signal(signal.SIGCONT)
 
             def hit():
