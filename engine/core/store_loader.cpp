@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <ranges>
 
-#include "messages/base/limits.hpp"
-
 namespace troupe::core {
 namespace {
 
@@ -12,18 +10,17 @@ std::uint32_t blocks_of(const lease_request& request) { return static_cast<std::
 
 }  // namespace
 
-void store_loader::ask(client_id client, lease_request request, instant now) {
-  take_up({client, std::move(request), now + instant{limits::tier_wait}, 0});
-}
+void store_loader::ask(client_id client, lease_request request, instant now) { take_up({client, std::move(request), now, 0}); }
 
 void store_loader::take_up(question asked) {
   const auto& chain = *asked.request.chain;
   asked.held = pool_.held(chain);
   if (asked.held >= chain.blocks.size() || stores_.empty() || size() >= limits::store_loads_max) return answer(asked);
   const auto brings_its_next = [&](const auto& each) {
-    const auto& blocks = each.second.begun_for.request.chain->blocks;
-    return !each.second.is_late && !each.second.is_orphaned && blocks.size() > asked.held &&
-           blocks[asked.held].hash == chain.blocks[asked.held].hash;
+    const auto& [number, under_way] = each;
+    const auto& blocks = under_way.begun_for.request.chain->blocks;
+    if (under_way.is_late || under_way.is_orphaned || is_computed_faster(asked, under_way.store)) return false;
+    return blocks.size() > asked.held && blocks[asked.held].hash == chain.blocks[asked.held].hash;
   };
   if (const auto under_way = std::ranges::find_if(loads_, brings_its_next); under_way != loads_.end())
     return under_way->second.waiting.push_back(std::move(asked));
@@ -52,7 +49,7 @@ void store_loader::found(store_id from, const store_found& said, instant now) {
   if (wanted->is_answered) return give_way(said.load);
   const auto& request = wanted->begun_for.request;
   const auto there = std::min(said.blocks, blocks_of(request) - wanted->held);
-  if (there > 0 && is_computed_faster(*wanted, now)) {
+  if (there > 0 && is_computed_faster(wanted->begun_for, from)) {
     wanted->slower_to = std::max(wanted->slower_to, wanted->held + there);
   } else if (there > 0) {
     auto get = pool_.begin_load(said.load, request, there);
@@ -106,11 +103,11 @@ void store_loader::give_way(std::uint64_t number) {
 void store_loader::expire(instant now) {
   for (auto& [number, each] : loads_) {
     std::erase_if(each.waiting, [&](const question& waits) {
-      if (waits.deadline > now) return false;
+      if (waits.deadline() > now) return false;
       answer(waits);
       return true;
     });
-    if (each.is_late || each.begun_for.deadline > now) continue;
+    if (each.is_late || each.begun_for.deadline() > now) continue;
     each.is_late = true;
     counts_.blocks_failed += each.fetching > 0 ? each.fetching : blocks_of(each.begun_for.request) - each.held;
     if (!std::exchange(each.is_answered, true)) answer(each.begun_for);
@@ -119,7 +116,7 @@ void store_loader::expire(instant now) {
 
 std::optional<instant> store_loader::next_deadline() const {
   std::optional<instant> next;
-  const auto note = [&](const question& each) { next = std::min(next.value_or(each.deadline), each.deadline); };
+  const auto note = [&](const question& each) { next = std::min(next.value_or(each.deadline()), each.deadline()); };
   for (const auto& [number, each] : loads_) {
     if (!each.is_late) note(each.begun_for);
     std::ranges::for_each(each.waiting, note);
@@ -190,10 +187,12 @@ bool store_loader::is_hung(store_id store) const {
   return std::ranges::any_of(loads_, [store](const auto& each) { return each.second.is_late && each.second.store == store; });
 }
 
-bool store_loader::is_computed_faster(const load& wanted, instant now) const {
-  const auto known = rates_.find(wanted.store);
-  if (known == rates_.end() || now - known->second.measured_at > instant{limits::store_rate_age_max}) return false;
-  return wanted.begun_for.request.computed_block_s * known->second.blocks.per_second() < 1 && wanted.begun_for.request.computed_block_s > 0;
+bool store_loader::is_computed_faster(const question& asked, store_id than) const {
+  const auto known = rates_.find(than);
+  const double computed_s = asked.request.computed_block_s;
+  if (known == rates_.end() || computed_s <= 0 || asked.asked_at - known->second.measured_at > instant{limits::store_rate_age_max})
+    return false;
+  return computed_s * known->second.blocks.per_second() < 1;
 }
 
 void store_loader::measure(store_id store, std::uint32_t blocks, instant begun, instant now) {

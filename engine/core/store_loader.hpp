@@ -21,6 +21,7 @@
 #include "engine/core/lower_store.hpp"
 #include "engine/core/scheduler.hpp"
 #include "engine/core/tier.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::core {
 
@@ -65,13 +66,14 @@ class store_loader {
   struct question {
     client_id client = 0;
     lease_request request;
-    instant deadline{0};
+    instant asked_at{0};
     std::uint32_t held = 0;  ///< blocks that were here when it began to wait
+    [[nodiscard]] instant deadline() const { return asked_at + instant{limits::tier_wait}; }
   };
   struct load {
     question begun_for;
     bool is_answered = false;
-    bool is_late = false;  ///< the store still owes an answer at the deadline, whoever may wait for it
+    bool is_late = false;      ///< the store still owes an answer at the deadline, whoever may wait for it
     bool is_orphaned = false;  ///< its owner has died
     std::vector<question> waiting;
     store_id store = 0;
@@ -94,7 +96,7 @@ class store_loader {
   [[nodiscard]] load* load_of(store_id from, std::uint64_t number);
   [[nodiscard]] std::size_t behind(store_id store) const;
   [[nodiscard]] bool is_hung(store_id store) const;
-  [[nodiscard]] bool is_computed_faster(const load& wanted, instant now) const;
+  [[nodiscard]] bool is_computed_faster(const question& asked, store_id than) const;
   void measure(store_id store, std::uint32_t blocks, instant begun, instant now);
 
   host_pool& pool_;

@@ -346,6 +346,20 @@ TEST_CASE("what would be computed faster is not loaded, once it is known how fas
     world.found(near, world.found_number(), 3);
     CHECK(world.told.gets.size() == 1);
   }
+  SUBCASE("slower than computing: nor is a load waited for that another question needs all the same") {
+    world.ask(world.about(2, 3), 2);
+    world.found(near, world.found_number(), 3);
+    const auto get = world.get_number();
+    world.ask(world.about(3, 3, 0, 0.2), 3);
+    CHECK(world.told.finds.empty());  // it waits
+    world.ask(world.about(4, 3, 0, 0.001), 4);
+    world.found(near, world.found_number(), 3);
+    REQUIRE(world.told.grants.size() == 1);
+    CHECK(world.told.grants[0].first == 4);
+    CHECK(world.told.grants[0].second.slots.empty());
+    world.got(near, get, 3);
+    CHECK(world.told.grants.size() == 2);
+  }
   SUBCASE("a measurement grows old: the store is tried again, and measured anew") {
     world.now += limits::store_rate_age_max + 1ms;
     world.ask(world.about(2, 0, 4, 0.001), 2);
