@@ -145,7 +145,8 @@ tier_status status(self_pointer self) {
   set(core::eviction_cause::death, store::removal_cause::dropped);
   status.hash_mismatches = counts.mismatched;
   status.blocks_read = counts.loaded;
-  status.blocks_refused = counts.refused_busy + counts.refused_rate + counts.failed;
+  status.blocks_refused = counts.refused_busy + counts.refused_rate;
+  status.blocks_failed = counts.failed + counts.corrupt;
   status.integrity = self->state.store->check_integrity().value_or("");
   return status;
 }

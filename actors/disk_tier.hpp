@@ -33,9 +33,9 @@ struct disk_operation {
 struct disk_tier_state {
   static inline const char* name = "disk_tier";
   disk_tier_setup setup;
-  std::unique_ptr<store::disk_store> store;  ///< null: it could not be opened, which is tried again
-  std::string problem;                       ///< why
-  std::map<std::uint64_t, store_batch> batches;
+  std::map<std::uint64_t, store_batch> batches;  ///< outlives the store, which waits at its end for what goes to and from their memory
+  std::unique_ptr<store::disk_store> store;      ///< null: it could not be opened, which is tried again
+  std::string problem;                           ///< why
   std::uint64_t batches_seen = 0, tickets_seen = 0;
   std::deque<disk_operation> puts, gets;  ///< bounded by their client: one put and limits::store_loads_max gets; gets go first
   std::map<store::store_ticket, disk_operation> active;

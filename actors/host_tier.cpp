@@ -34,26 +34,38 @@ block_events snapshot(self_pointer self) {
   return {state.setup.tier, state.setup.epoch, state.events_announced, std::move(held), true};
 }
 
-core::host_pool::client_id client_of(self_pointer self, const caf::actor_addr& address) {
+core::host_pool::client_id client_of(self_pointer self, const tier_client_actor& client) {
   auto& state = self->state;
-  const auto [known, is_new] = state.clients.emplace(address, state.clients_seen);
+  const auto [known, is_new] = state.clients.emplace(client.address(), host_tier_client{state.clients_seen, client});
   if (is_new) {
     ++state.clients_seen;
-    self->monitor(address);
+    self->monitor(client);
   }
-  return known->second;
+  return known->second.id;
 }
 
 /// Nothing for a sender that never asked for anything.
 std::optional<core::host_pool::client_id> known_sender(self_pointer self) {
   const auto known = self->state.clients.find(caf::actor_cast<caf::actor_addr>(self->current_sender()));
-  return known == self->state.clients.end() ? std::nullopt : std::optional{known->second};
+  return known == self->state.clients.end() ? std::nullopt : std::optional{known->second.id};
+}
+
+/// After every change: workers and stores are answered, the shards hear of what came and what was evicted to make room.
+void settle(self_pointer self) {
+  pass_on(self);
+  put_more(self);
+  announce(self);
 }
 
 void forget(self_pointer self, const caf::actor_addr& dead) {
-  self->state.shards.erase(dead);
-  if (auto client = self->state.clients.extract(dead)) self->state.pool->forget(client.mapped());
-  announce(self);
+  auto& state = self->state;
+  state.shards.erase(dead);
+  drop_store(self, dead);
+  if (auto client = state.clients.extract(dead)) {
+    state.stores.loader->forget(client.mapped().id);
+    state.pool->forget(client.mapped().id);
+  }
+  settle(self);
 }
 
 void introduce(self_pointer self, const shard_sink_actor& shard) {
@@ -73,6 +85,7 @@ void repeat_snapshot(self_pointer self) {
 tier_status status(self_pointer self) {
   const auto& [setup, pool] = std::tie(self->state.setup, self->state.pool);
   const auto counts = pool->counts();
+  const auto loads = self->state.stores.loader->counts();
   return {.tier = setup.tier,
           .model = setup.model,
           .kind = "host",
@@ -87,6 +100,8 @@ tier_status status(self_pointer self) {
           .blocks_removed = {counts.blocks.removed.begin(), counts.blocks.removed.end()},
           .blocks_read = counts.blocks_out,
           .blocks_refused = counts.refused,
+          .blocks_failed = loads.blocks_failed,
+          .blocks_recomputed = loads.blocks_recomputed,
           .integrity = pool->check_integrity().value_or("")};
 }
 
@@ -95,6 +110,11 @@ tier_status status(self_pointer self) {
 core::host_pool& pool_of(self_pointer self) {
   self->state.pool->set_time(now_of(self));
   return *self->state.pool;
+}
+
+core::store_loader& loader_of(self_pointer self) {
+  pool_of(self);
+  return *self->state.stores.loader;
 }
 
 host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup setup) {
@@ -107,26 +127,27 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
   }
   self->state.setup = std::move(setup);
   self->state.pool = *std::move(pool);
+  self->state.stores.loader = std::make_unique<core::store_loader>(*self->state.pool);
   return {
       [self](const owner_release& release) {
         const auto released = release_blocks(self, release);
-        announce(self);
+        settle(self);
         return released;
       },
       [self](const tier_status_request&) { return status(self); },
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
       [self](const snapshot_request&) { repeat_snapshot(self); },
       [self](const core::slot_request& request, const tier_client_actor& client) {
-        self->send(client, pool_of(self).reserve(client_of(self, client.address()), request));
-        announce(self);  // what was evicted to make room
+        self->send(client, pool_of(self).reserve(client_of(self, client), request));
+        announce(self);
       },
       [self](const core::slot_commit& commit) {
         if (const auto client = known_sender(self)) pool_of(self).commit(*client, commit);
         announce(self);
       },
       [self](const core::lease_request& request, const tier_client_actor& client) {
-        answer_lease(self, {client_of(self, client.address()), client, request, 0});
-        put_more(self);
+        loader_of(self).ask(client_of(self, client), request, now_of(self));
+        settle(self);
       },
       [self](const core::lease_end& ended) {
         if (const auto client = known_sender(self)) pool_of(self).end(*client, ended);
@@ -140,15 +161,26 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
         announce(self);
       },
-      [self](const stores_below& below) { change_stores(self, below.handles); },
-      [self](const core::store_put_done& done) { take_put_done(self, done); },
+      [self](const stores_below& below) {
+        change_stores(self, below.handles);
+        settle(self);
+      },
+      [self](const core::store_put_done& done) {
+        take_put_done(self, done);
+        settle(self);
+      },
       [self](const core::store_found& found) {
-        take_found(self, found);
-        announce(self);  // what was evicted to make room
+        if (const auto store = store_that_says(self)) loader_of(self).found(*store, found, now_of(self));
+        settle(self);
       },
       [self](const core::store_got& got) {
-        take_got(self, got);
-        announce(self);
+        if (const auto store = store_that_says(self)) loader_of(self).got(*store, got, now_of(self));
+        settle(self);
+      },
+      [self](const host_tier_tick&) {
+        self->state.stores.tick_pending = false;
+        loader_of(self).expire(now_of(self));
+        settle(self);
       },
   };
 }

@@ -1,139 +1,114 @@
-// What passes between the host tier and the stores below it. A load asks one store after the other: found -> got -> the next one, because
-// what the first lacks in the middle the second may have. A store that dies is answered for: it had nothing.
+// What passes between the host tier and the stores below it: the loader decides on loads, here are their handles and the puts. A store
+// that ends is done with what it read and wrote; until the node names its successor the others are asked.
 #include <algorithm>
 #include <caf/all.hpp>
 #include <utility>
 
+#include "actors/actor_defaults.hpp"
 #include "actors/host_tier.hpp"
-#include "messages/base/limits.hpp"
 
 namespace troupe::actors {
 namespace {
 
 store_client_actor as_client(host_tier_pointer self) { return caf::actor_cast<store_client_actor>(self); }
 
-void finish(host_tier_pointer self, std::uint64_t load) {
-  auto& state = self->state;
-  const auto asked = state.stores.loads.extract(load);
-  const auto& [client, answer_to, request, store, is_abandoned] = asked.mapped();
-  if (is_abandoned) {
-    self->send(answer_to, core::lease_grant{request.number, request.id, request.from, {}, nullptr});
-    return;
-  }
-  // The worker may have ended meanwhile: nobody would end a lease of it.
-  const bool is_there = std::ranges::any_of(state.clients, [&](const auto& each) { return each.second == client; });
-  if (is_there) self->send(answer_to, state.pool->lease(client, request));
+const store_tier_actor& handle_of(host_tier_pointer self, core::store_loader::store_id store) {
+  return std::ranges::find(self->state.stores.below, store, &host_tier_store::id)->handle;
 }
 
-/// Asks the store that is next, or answers the worker.
-void ask_next(host_tier_pointer self, std::uint64_t load) {
+void come_back(host_tier_pointer self) {
   auto& stores = self->state.stores;
-  auto& asked = stores.loads.at(load);
-  const auto& chain = asked.request.chain;
-  const auto held = self->state.pool->held(*chain);
-  if (asked.store >= stores.handles.size() || held >= chain->blocks.size()) return finish(self, load);
-  self->send(stores.handles[asked.store], core::store_find{load, chain, held}, as_client(self));
+  const auto next = stores.loader->next_deadline();
+  if (!next || stores.tick_pending) return;
+  stores.tick_pending = true;
+  self->delayed_send(self, std::max(*next - now_of(self), core::instant{0}), host_tier_tick{});
 }
 
-void skip_store(host_tier_pointer self, std::uint64_t load) {
-  ++self->state.stores.loads.at(load).store;
-  ask_next(self, load);
+/// What is owed by stores that have gone is not written.
+void forgive(host_tier_pointer self) {
+  auto& stores = self->state.stores;
+  const auto is_gone = [&](const caf::actor_addr& owes) {
+    return std::ranges::none_of(stores.below, [&](const auto& store) { return store.handle.address() == owes; });
+  };
+  if (std::erase_if(stores.owing, is_gone) == 0) return;
+  stores.is_put_complete = false;
+  if (stores.owing.empty()) self->state.pool->end_put(false);
+}
+
+void tell_loader(host_tier_pointer self) {
+  std::vector<core::store_loader::store_id> nearest_first;
+  for (const auto& store : self->state.stores.below) nearest_first.push_back(store.id);
+  self->state.stores.loader->change_stores(std::move(nearest_first));
 }
 
 }  // namespace
 
-void answer_lease(host_tier_pointer self, host_tier_load asked) {
+void pass_on(host_tier_pointer self) {
   auto& state = self->state;
-  const bool is_whole = state.pool->held(*asked.request.chain) >= asked.request.chain->blocks.size();
-  if (is_whole || state.stores.handles.empty() || state.stores.loads.size() >= limits::store_loads_max) {
-    self->send(asked.answer_to, state.pool->lease(asked.client, asked.request));
-    return;
-  }
-  const auto load = ++state.stores.loads_seen;
-  state.stores.loads.emplace(load, std::move(asked));
-  ask_next(self, load);
-}
-
-void take_found(host_tier_pointer self, const core::store_found& found) {
-  auto& stores = self->state.stores;
-  const auto asked = stores.loads.find(found.load);
-  if (asked == stores.loads.end()) return;
-  if (asked->second.is_abandoned) return finish(self, found.load);
-  if (found.blocks == 0) return skip_store(self, found.load);
-  auto get = pool_of(self).begin_load(found.load, asked->second.request, found.blocks);
-  if (get.slots.empty()) {
-    pool_of(self).end_load(found.load, 0);
-    return skip_store(self, found.load);
-  }
-  self->send(stores.handles[asked->second.store], std::move(get), as_client(self));
-}
-
-/// What has arrived may be followed by more, there or in a nearer store: all are asked again from here. Each round brings a block at least.
-void take_got(host_tier_pointer self, const core::store_got& got) {
-  const auto asked = self->state.stores.loads.find(got.load);
-  const bool is_wanted = asked != self->state.stores.loads.end() && !asked->second.is_abandoned;
-  pool_of(self).end_load(got.load, is_wanted ? got.blocks : 0);
-  if (asked == self->state.stores.loads.end()) return;
-  if (!is_wanted) return finish(self, got.load);
-  if (got.blocks == 0) return skip_store(self, got.load);
-  asked->second.store = 0;
-  ask_next(self, got.load);
+  auto told = state.stores.loader->take_messages();
+  for (auto& [store, find] : told.finds) self->send(handle_of(self, store), std::move(find), as_client(self));
+  for (auto& [store, get] : told.gets) self->send(handle_of(self, store), std::move(get), as_client(self));
+  for (auto& [client, grant] : told.grants)
+    for (const auto& [address, known] : state.clients)
+      if (known.id == client) self->send(known.handle, std::move(grant));
+  come_back(self);
 }
 
 owner_released release_blocks(host_tier_pointer self, const owner_release& release) {
   auto&& [pool, stores] = std::tie(self->state.pool, self->state.stores);
-  for (auto& [load, asked] : stores.loads)
-    if (asked.request.owner == release.owner) asked.is_abandoned = true;
+  stores.loader->release_owner(release.owner);
   const auto before = pool->counts().blocks.cached;
   auto its_own = pool_of(self).release_owner(release.owner, release.cause);
   if (!release.keep_stored && !its_own.empty())
-    for (const auto& store : stores.handles) self->send(store, core::store_drop{its_own});
+    for (const auto& store : stores.below) self->send(store.handle, core::store_drop{its_own});
   return {before - pool->counts().blocks.cached};
 }
 
+std::optional<core::store_loader::store_id> store_that_says(host_tier_pointer self) {
+  const auto sender = caf::actor_cast<caf::actor_addr>(self->current_sender());
+  for (const auto& store : self->state.stores.below)
+    if (store.handle.address() == sender) return store.id;
+  return std::nullopt;
+}
+
+/// A put has no deadline: as long as a store may read the slots, what they hold must not change.
 void put_more(host_tier_pointer self) {
   auto& stores = self->state.stores;
-  if (!stores.owing.empty() || stores.handles.empty()) return;
+  if (!stores.owing.empty() || stores.below.empty()) return;
   const auto put = self->state.pool->next_put();
   if (!put) return;
   stores.putting = put->transfer;
   stores.is_put_complete = true;
-  for (const auto& store : stores.handles) {
-    stores.owing.push_back(store.address());
-    self->send(store, *put, as_client(self));
+  for (const auto& store : stores.below) {
+    stores.owing.push_back(store.handle.address());
+    self->send(store.handle, *put, as_client(self));
   }
 }
 
 void take_put_done(host_tier_pointer self, const core::store_put_done& done) {
   auto& stores = self->state.stores;
   if (done.transfer != stores.putting) return;
-  std::erase(stores.owing, caf::actor_cast<caf::actor_addr>(self->current_sender()));
+  if (std::erase(stores.owing, caf::actor_cast<caf::actor_addr>(self->current_sender())) == 0) return;
   stores.is_put_complete = stores.is_put_complete && done.is_complete;
-  if (!stores.owing.empty()) return;
-  pool_of(self).end_put(stores.is_put_complete);
-  put_more(self);
+  if (stores.owing.empty()) pool_of(self).end_put(stores.is_put_complete);
 }
 
-/// Whoever is replaced has ended, and with it what it read and wrote: nothing is under way there. What others do goes on.
-void change_stores(host_tier_pointer self, std::vector<store_tier_actor> handles) {
+void change_stores(host_tier_pointer self, const std::vector<store_tier_actor>& handles) {
   auto& stores = self->state.stores;
-  const auto before = std::exchange(stores.handles, std::move(handles));
-  const auto is_gone = [&](const caf::actor_addr& owes) {
-    return std::ranges::none_of(stores.handles, [&](const auto& store) { return store.address() == owes; });
-  };
-  if (std::erase_if(stores.owing, is_gone) > 0) {
-    stores.is_put_complete = false;
-    if (stores.owing.empty()) pool_of(self).end_put(false);
+  const auto before = std::exchange(stores.below, {});
+  for (const auto& handle : handles) {
+    const auto known = std::ranges::find(before, handle, &host_tier_store::handle);
+    stores.below.push_back(known != before.end() ? *known : host_tier_store{++stores.seen, handle});
+    if (known == before.end()) self->monitor(handle);
   }
-  const auto is_same = [&](std::size_t at) { return at < before.size() && at < stores.handles.size() && before[at] == stores.handles[at]; };
-  std::vector<std::uint64_t> lost;
-  for (const auto& [load, asked] : stores.loads)
-    if (!is_same(asked.store)) lost.push_back(load);
-  for (const auto load : lost) {
-    pool_of(self).end_load(load, 0);
-    finish(self, load);
-  }
-  put_more(self);
+  forgive(self);
+  tell_loader(self);
+}
+
+void drop_store(host_tier_pointer self, const caf::actor_addr& dead) {
+  if (std::erase_if(self->state.stores.below, [&](const auto& store) { return store.handle.address() == dead; }) == 0) return;
+  forgive(self);
+  tell_loader(self);
 }
 
 }  // namespace troupe::actors

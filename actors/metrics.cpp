@@ -44,7 +44,7 @@ constexpr std::array<family<worker_status>, 17> worker_families{{
      [](const worker_status& w) { return w.transfer_failures; }},
 }};
 
-constexpr std::array<family<tier_status>, 7> tier_families{{
+constexpr std::array<family<tier_status>, 10> tier_families{{
     {"troupe_tier_blocks", "gauge", "Blocks that the tier has room for.", [](const tier_status& t) -> std::uint64_t { return t.blocks_total; }},
     {"troupe_tier_blocks_cached", "gauge", "Blocks kept under their hash.", [](const tier_status& t) -> std::uint64_t { return t.blocks_cached; }},
     {"troupe_tier_blocks_leased", "gauge", "Blocks that are being written or read.",
@@ -54,6 +54,11 @@ constexpr std::array<family<tier_status>, 7> tier_families{{
     {"troupe_tier_blocks_read_total", "counter", "Blocks handed to workers.", [](const tier_status& t) { return t.blocks_read; }},
     {"troupe_tier_blocks_refused_total", "counter", "Blocks offered for which there was no place.",
      [](const tier_status& t) { return t.blocks_refused; }},
+    {"troupe_tier_blocks_failed_total", "counter", "Blocks that were damaged, unreachable, or asked of a store that did not answer.",
+     [](const tier_status& t) { return t.blocks_failed; }},
+    {"troupe_tier_blocks_recomputed_total", "counter", "Blocks that a store had, but that were computed faster.",
+     [](const tier_status& t) { return t.blocks_recomputed; }},
+    {"troupe_tier_hash_mismatches_total", "counter", "Equal hashes of unequal tokens.", [](const tier_status& t) { return t.hash_mismatches; }},
 }};
 
 void open_family(std::string& text, std::string_view name, std::string_view type, std::string_view help) {

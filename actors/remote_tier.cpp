@@ -37,13 +37,21 @@ bool put(self_pointer self, const core::store_put& asked) {
   return true;
 }
 
+std::uint64_t faults_of(self_pointer self) {
+  const auto counts = self->state.store->counts();
+  return counts.faults_gone + counts.faults_late + counts.faults_lying + counts.error_replies;
+}
+
 /// How many leading ones of the wanted blocks are there.
 std::uint32_t find(self_pointer self, const core::store_find& wanted) {
   const auto& about = self->state.setup.about;
   std::vector<store::block_key> keys;
   for (std::size_t i = wanted.from; i < wanted.chain->blocks.size() && keys.size() < limits::remote_batch_max; ++i)
     keys.push_back({wanted.chain->blocks[i].hash, about.layout, about.scope});
+  const auto before = faults_of(self);
   const auto there = self->state.store->exists(unix_now(self), keys);
+  if (faults_of(self) > before || self->state.store->breaker() == store::circuit_breaker::phase::open)
+    self->state.blocks_not_found_out += keys.size();
   return static_cast<std::uint32_t>(std::ranges::find(there, false) - there.begin());
 }
 
@@ -73,7 +81,7 @@ tier_status status(self_pointer self) {
   status.epoch = about.epoch;
   status.blocks_stored = counts.stored;
   status.blocks_read = counts.loaded;
-  status.blocks_refused = counts.failed + counts.unavailable;
+  status.blocks_failed = counts.failed + counts.unavailable + counts.corrupt + self->state.blocks_not_found_out;
   status.hash_mismatches = counts.mismatched;
   return status;
 }

@@ -18,6 +18,7 @@ struct remote_tier_state {
   static inline const char* name = "remote_tier";
   remote_tier_setup setup;
   std::unique_ptr<store::remote_store> store;
+  std::uint64_t blocks_not_found_out = 0;  ///< whether it has them: it could not be asked
 };
 
 store_tier_actor::behavior_type remote_tier(store_tier_actor::stateful_pointer<remote_tier_state> self, remote_tier_setup setup);

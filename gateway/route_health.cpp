@@ -56,7 +56,10 @@ json::object describe_tier(const tier_status& tier) {
                                   {"stored", tier.blocks_stored},
                                   {"read", tier.blocks_read},
                                   {"refused", tier.blocks_refused},
+                                  {"failed", tier.blocks_failed},
+                                  {"recomputed", tier.blocks_recomputed},
                                   {"removed", describe_removals(tier.blocks_removed)}}},
+          {"hash_mismatches", tier.hash_mismatches},
           {"integrity", tier.integrity}};
 }
 

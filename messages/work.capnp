@@ -177,4 +177,6 @@ struct TierStatus {
   blocksRead @12 :UInt64;
   blocksRefused @13 :UInt64;
   integrity @14 :Text;
+  blocksFailed @15 :UInt64;
+  blocksRecomputed @16 :UInt64;
 }

@@ -145,6 +145,8 @@ struct tier_status {
   std::vector<std::uint64_t> blocks_removed;  ///< by core::eviction_cause
   std::uint64_t blocks_read = 0;     ///< handed to workers
   std::uint64_t blocks_refused = 0;  ///< offered and neither held nor taken
+  std::uint64_t blocks_failed = 0;   ///< damaged, unreachable, or asked of a store that did not answer
+  std::uint64_t blocks_recomputed = 0;  ///< a store had them, but computing them was faster
   std::string integrity;             ///< empty when check_integrity() finds nothing
   bool operator==(const tier_status&) const = default;
 };

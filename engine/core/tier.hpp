@@ -53,6 +53,7 @@ struct lease_request {
   std::shared_ptr<const tier_chain> chain;
   std::uint32_t from = 0;
   std::optional<turn_opening> opening;  ///< of an admission; a prefetch opens no turn
+  double computed_block_s = 0;  ///< what one block would take to compute; 0: not known, or nothing waits for it
 };
 struct lease_grant {
   std::uint64_t number = 0;

@@ -24,6 +24,7 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
   const auto id = spec.id;
   auto question = down_.ask(std::move(spec), now);
   if (question.from < question.chain->blocks.size()) {
+    if (const double rate = turns_.load().prefill_tokens_per_s; rate > 0) question.computed_block_s = pool_.block_tokens() / rate;
     out_.questions.push_back(std::move(question));
     return std::monostate{};
   }

@@ -80,6 +80,7 @@ inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timi
 inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue
 inline constexpr auto tier_wait = 10s;                          ///< a tier that does not answer, disk and network included: blocks are computed
 inline constexpr std::size_t store_loads_max = 256;             ///< a tier has so many turns wait for its stores; others do without
+inline constexpr auto store_rate_age_max = 30s;                 ///< a store that was slow is tried again when nothing newer is known of it
 
 // trace
 inline constexpr std::size_t trace_file_bytes_max = 1 << 30;    ///< then it is moved to <name>.1, whose content is lost

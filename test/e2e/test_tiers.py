@@ -91,8 +91,10 @@ class DiskTier(unittest.TestCase):
             self.assertLess(cached, FULL * BLOCK)
 
 
-@unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
-class RemoteTier(unittest.TestCase):
+class RedisCase(unittest.TestCase):
+    """A Redis of its own for each test."""
+    wait_ms = 2000
+
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="troupe-redis-")
         self.addCleanup(self.folder.cleanup)
@@ -102,8 +104,11 @@ class RemoteTier(unittest.TestCase):
         self.addCleanup(self.redis.wait)
         self.addCleanup(self.redis.kill)
         until(lambda: pathlib.Path(self.socket).exists(), bool)
-        self.toml = toml(remote_tier={"address": self.socket, "wait_ms": 2000})
+        self.toml = toml(remote_tier={"address": self.socket, "wait_ms": self.wait_ms})
 
+
+@unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
+class RemoteTier(RedisCase):
     def test_another_process_loads_what_this_one_has_computed(self):
         with harness.serving(self.toml) as server:
             text = ask_twice(server, "remote")

@@ -1,0 +1,208 @@
+// One disk tier alone over a real folder: what it keeps, what a damaged or absent folder costs, and what its end leaves.
+#include "actors/disk_tier.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <span>
+
+#include "test/store/stored_samples.hpp"
+#include "test/support/tier_world.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+using kind = core::block_event::kind;
+
+struct disk_world : tier_fixture {
+  store::test::scratch_folder scratch;
+  actors::disk_tier_setup setup;
+  actors::store_tier_actor tier;
+  host_peer host = a_host();
+  std::uint64_t transfers = 0;
+  std::vector<std::byte> memory;
+
+  disk_world() {
+    block_bytes = 8192;
+    setup.about = {{9}, {"m"}, 2, {11}, store::scope_of(7), block_bytes, 1'000'000};
+    setup.store = store::test::small_options(scratch.path / "disk");
+    setup.store.use_uring = false;
+  }
+  void start() { tier = spawn(actors::disk_tier, setup); }
+  tier_status status() { return status_of(tier_actor{tier}); }
+  core::store_put put_of(const core::tier_chain& chain) {
+    core::store_put put{++transfers, blocks_of(chain), {}, nullptr};
+    memory.resize(chain.blocks.size() * block_bytes);
+    for (std::size_t i = 0; i < chain.blocks.size(); ++i) {
+      write(chain.blocks[i], memory.data() + i * block_bytes);
+      put.slots.push_back(memory.data() + i * block_bytes);
+    }
+    return put;
+  }
+  bool put(const core::tier_chain& chain) {
+    say(host, tier, put_of(chain), host.handle);
+    return host.heard->puts.back().is_complete;
+  }
+  std::uint32_t find(std::shared_ptr<const core::tier_chain> chain, std::uint32_t from = 0) {
+    say(host, tier, core::store_find{++transfers, std::move(chain), from}, host.handle);
+    CHECK(host.heard->found.back().load == transfers);
+    return host.heard->found.back().blocks;
+  }
+  core::store_get get_of(std::shared_ptr<const core::tier_chain> chain, std::uint32_t from) {
+    core::store_get get{++transfers, std::move(chain), from, {}, nullptr};
+    memory.assign(get.chain->blocks.size() * block_bytes, std::byte{0});
+    for (std::size_t i = from; i < get.chain->blocks.size(); ++i) get.slots.push_back(memory.data() + i * block_bytes);
+    return get;
+  }
+  /// How many arrived; each is compared.
+  std::uint32_t get(const std::shared_ptr<const core::tier_chain>& chain, std::uint32_t from = 0) {
+    say(host, tier, get_of(chain, from), host.handle);
+    CHECK(host.heard->got.back().load == transfers);
+    const auto arrived = host.heard->got.back().blocks;
+    for (std::uint32_t i = from; i < from + arrived; ++i) CHECK(holds(chain->blocks[i], memory.data() + i * block_bytes));
+    return arrived;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a disk tier gives back what it was given, after a restart too") {
+  disk_world world;
+  world.start();
+  const auto chain = world.chain_of(0, 5);
+  CHECK(world.find(chain) == 0);
+  CHECK(world.put(*chain));
+  CHECK(world.find(chain) == 5);
+  CHECK(world.find(chain, 3) == 2);
+  CHECK(world.find(world.chain_of(0, 7), 5) == 0);
+  CHECK(world.get(chain) == 5);
+  CHECK(world.get(chain, 2) == 3);
+  auto status = world.status();
+  CHECK(status.kind == "disk");
+  CHECK(status.blocks_cached == 5);
+  CHECK(status.blocks_stored == 5);
+  CHECK(status.blocks_read == 8);
+  CHECK(status.blocks_failed == 0);
+  CHECK(status.integrity == "");
+  world.end(world.tier, caf::exit_reason::kill);
+  world.start();
+  CHECK(world.find(chain) == 5);
+  CHECK(world.get(chain) == 5);
+}
+
+TEST_CASE("shards hear what is on disk, what comes and what is dropped") {
+  disk_world world;
+  world.start();
+  const auto chain = world.chain_of(0, 2);
+  CHECK(world.put(*chain));
+  const auto shard = world.a_shard();
+  world.tell(world.tier, shard_joined{0}, shard.handle);
+  REQUIRE(shard.heard->size() == 1);
+  CHECK(shard.heard->at(0).snapshot);
+  CHECK(shard.heard->at(0).worker == worker_id{9});
+  CHECK(shard.heard->at(0).epoch == 2);
+  CHECK(shard.heard->at(0).first == 2);
+  CHECK(shard.heard->at(0).events.size() == 2);
+  world.say(world.host, world.tier, core::store_drop{{chain->blocks[1].hash}});
+  REQUIRE(shard.heard->size() == 2);
+  CHECK(shard.heard->at(1).first == 2);
+  REQUIRE(shard.heard->at(1).events.size() == 1);
+  CHECK(shard.heard->at(1).events[0].what == kind::removed);
+  CHECK(shard.heard->at(1).events[0].block == chain->blocks[1]);
+  world.say(shard, world.tier, snapshot_request{{9}});
+  REQUIRE(shard.heard->size() == 3);
+  CHECK(shard.heard->at(2).snapshot);
+  CHECK(shard.heard->at(2).first == 3);
+  CHECK(shard.heard->at(2).events.size() == 1);
+  CHECK(world.find(chain) == 1);
+  CHECK(removed_by(world.status().blocks_removed, core::eviction_cause::death) == 1);
+}
+
+TEST_CASE("a block that was damaged on disk ends what arrives and is counted, the rest goes on") {
+  disk_world world;
+  world.start();
+  const auto chain = world.chain_of(0, 4), other = world.chain_of(500, 1);
+  CHECK(world.put(*chain));
+  CHECK(world.put(*other));
+  const auto wanted = world.bytes_of(chain->blocks[2]);
+  for (const auto& entry : fs::recursive_directory_iterator(world.setup.store.folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto at = text.find(std::string(reinterpret_cast<const char*>(wanted.data()), 4096));
+    if (at == std::string::npos) continue;
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(text[at] ^ 1));
+  }
+  CHECK(world.get(chain) == 2);
+  CHECK(world.status().blocks_failed == 1);
+  CHECK(world.find(chain) == 2);
+  CHECK(world.get(other) == 1);
+  CHECK(world.put(*chain));
+  CHECK(world.get(chain) == 4);
+}
+
+TEST_CASE("a folder that cannot be used holds nothing and takes nothing, until it can") {
+  disk_world world;
+  fs::create_directories(world.scratch.path);
+  std::ofstream(world.scratch.path / "disk") << "a file in its place";
+  world.start();
+  const auto chain = world.chain_of(0, 3);
+  const auto shard = world.a_shard();
+  world.tell(world.tier, shard_joined{0}, shard.handle);
+  CHECK(world.find(chain) == 0);
+  CHECK(world.get(chain) == 0);
+  CHECK_FALSE(world.put(*chain));
+  CHECK(world.status().integrity != "");
+  CHECK(shard.heard->size() == 1);
+  fs::remove(world.scratch.path / "disk");
+  world.advance(500ms);
+  CHECK(world.status().integrity == "");
+  CHECK(shard.heard->size() == 2);
+  CHECK(world.put(*chain));
+  CHECK(world.get(chain) == 3);
+}
+
+TEST_CASE("a disk tier that is killed with a get or a put under way leaves a folder that its successor opens, and no answer") {
+  for (const bool is_put : {false, true}) {
+    CAPTURE(is_put);
+    disk_world world;
+    world.setup.store.use_uring = true;  // else nothing is ever under way between two messages
+    world.start();
+    const auto chain = world.chain_of(0, 5), more = world.chain_of(500, 5);
+    CHECK(world.put(*chain));
+    const auto address = caf::actor_cast<caf::actor>(world.tier);
+    const auto from = caf::actor_cast<caf::actor>(world.host.handle);
+    if (is_put)
+      caf::send_as(from, address, world.put_of(*more), world.host.handle);
+    else
+      caf::send_as(from, address, world.get_of(chain, 0), world.host.handle);
+    CHECK(world.scheduler().try_run_once());
+    caf::anon_send_exit(address, caf::exit_reason::kill);
+    world.run();
+    CHECK(world.host.heard->got.size() <= 1);
+    world.start();
+    CHECK(world.status().integrity == "");
+    CHECK(world.status().blocks_leased == 0);
+    CHECK(world.find(chain) == 5);
+    CHECK(world.get(chain) == 5);
+    CHECK(world.find(more) == (is_put ? world.status().blocks_cached - 5 : 0));
+  }
+}
+
+TEST_CASE("a host that dies while it is served leaves nothing in flight") {
+  disk_world world;
+  world.start();
+  const auto chain = world.chain_of(0, 5);
+  CHECK(world.put(*chain));
+  const auto dying = world.a_host();
+  const auto address = caf::actor_cast<caf::actor>(world.tier);
+  caf::send_as(caf::actor_cast<caf::actor>(dying.handle), address, world.get_of(chain, 0), dying.handle);
+  CHECK(world.scheduler().try_run_once());
+  world.end(dying.handle, caf::exit_reason::kill);
+  CHECK(world.status().blocks_leased == 0);
+  CHECK(world.get(chain) == 5);
+}
