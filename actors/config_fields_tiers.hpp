@@ -28,6 +28,7 @@ inline constexpr double hour_ms = 3'600'000;
 template <class Visitor, class Section>
 void retention_fields(Visitor& visit, Section& retention) {
   visit("policy", retention.policy, one_of{{"lru", "priority", "lifecycle"}});
+  visit("pinned_share_max", retention.pinned_share_max, within{0, 0.9, "share of the blocks"});
 }
 
 template <class Visitor, class Section>

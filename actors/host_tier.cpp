@@ -95,6 +95,7 @@ tier_status status(self_pointer self) {
           .blocks_free = counts.blocks.free,
           .blocks_leased = counts.blocks.leased,
           .blocks_cached = counts.blocks.cached,
+          .blocks_pinned = counts.blocks.pinned,
           .blocks_stored = counts.blocks.stored,
           .hash_mismatches = counts.blocks.hash_mismatches,
           .blocks_removed = {counts.blocks.removed.begin(), counts.blocks.removed.end()},
@@ -161,6 +162,7 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
         announce(self);
       },
+      [self](const owner_intent& intent) { pool_of(self).apply({intent.owner, intent.generation, intent.wishes}); },
       [self](const stores_below& below) {
         change_stores(self, below.handles);
         settle(self);

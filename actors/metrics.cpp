@@ -13,7 +13,7 @@ struct family {
   std::uint64_t (*value)(const Status&);
 };
 
-constexpr std::array<family<worker_status>, 17> worker_families{{
+constexpr std::array<family<worker_status>, 18> worker_families{{
     {"troupe_worker_blocks", "gauge", "Blocks of the worker's pool.",
      [](const worker_status& w) -> std::uint64_t { return w.blocks_total; }},
     {"troupe_worker_blocks_free", "gauge", "Blocks without content.",
@@ -22,6 +22,8 @@ constexpr std::array<family<worker_status>, 17> worker_families{{
      [](const worker_status& w) -> std::uint64_t { return w.blocks_leased; }},
     {"troupe_worker_blocks_cached", "gauge", "Blocks kept under their hash.",
      [](const worker_status& w) -> std::uint64_t { return w.blocks_cached; }},
+    {"troupe_worker_blocks_pinned", "gauge", "Blocks that sessions have pinned.",
+     [](const worker_status& w) -> std::uint64_t { return w.blocks_pinned; }},
     {"troupe_worker_running", "gauge", "Sequences in the batch.", [](const worker_status& w) -> std::uint64_t { return w.running; }},
     {"troupe_worker_waiting", "gauge", "Sequences in the queue.", [](const worker_status& w) -> std::uint64_t { return w.waiting; }},
     {"troupe_worker_blocks_stored_total", "counter", "Blocks that were cached.", [](const worker_status& w) { return w.blocks_stored; }},
@@ -44,9 +46,11 @@ constexpr std::array<family<worker_status>, 17> worker_families{{
      [](const worker_status& w) { return w.transfer_failures; }},
 }};
 
-constexpr std::array<family<tier_status>, 10> tier_families{{
+constexpr std::array<family<tier_status>, 11> tier_families{{
     {"troupe_tier_blocks", "gauge", "Blocks that the tier has room for.", [](const tier_status& t) -> std::uint64_t { return t.blocks_total; }},
     {"troupe_tier_blocks_cached", "gauge", "Blocks kept under their hash.", [](const tier_status& t) -> std::uint64_t { return t.blocks_cached; }},
+    {"troupe_tier_blocks_pinned", "gauge", "Blocks that sessions have pinned.",
+     [](const tier_status& t) -> std::uint64_t { return t.blocks_pinned; }},
     {"troupe_tier_blocks_leased", "gauge", "Blocks that are being written or read.",
      [](const tier_status& t) -> std::uint64_t { return t.blocks_leased; }},
     {"troupe_tier_bytes", "gauge", "Bytes of these blocks.", [](const tier_status& t) { return t.bytes_total; }},

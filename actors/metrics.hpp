@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "messages/lifecycle.hpp"
-#include "messages/work.hpp"
+#include "messages/status.hpp"
 
 namespace troupe::actors {
 

@@ -1,6 +1,7 @@
 #include "actors/model_worker.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 #include <utility>
 
@@ -28,6 +29,7 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .hasher = hasher,
                            .owner = request.owner,
                            .input = request.input,
+                           .max_tier = request.max_tier,
                            .sampling = request.sampling,
                            .tokens_max = request.tokens_max,
                            .tokens_min = request.tokens_min,
@@ -38,6 +40,10 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
   if (request.timeout_ms != 0) spec.deadline = now + std::chrono::milliseconds{request.timeout_ms};
   return spec;
 }
+
+std::int64_t ms_of(double seconds) { return std::llround(seconds * 1000); }
+
+double hint_s_of(const tool_pause& pause) { return pause.expected_ms < 0 ? -1 : static_cast<double>(pause.expected_ms) / 1000; }
 
 /// A negative token would name a sample slot, and one beyond the vocabulary would read past the embedding.
 bool holds_unknown_token(const std::vector<token_id>& tokens, std::uint32_t vocabulary) {
@@ -67,8 +73,11 @@ model_worker::~model_worker() { backend_.reset(); }
 expected<request_id> model_worker::admit(const admit_request& request, instant now) {
   if (holds_unknown_token(request.tokens, backend_->traits().vocabulary))
     return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
+  const auto& paused = request.paused;
   const core::block_hasher hasher{request.scope_seed, options_.pool.block_tokens};
   if (auto admitted = tiers_.admit(spec_of(request, hasher, now), now, options_.scheduler); !admitted) return admitted.error();
+  if (paused.took_ms >= 0)
+    pauses_.record({paused.tool, paused.is_subagent}, static_cast<double>(paused.took_ms) / 1000, hint_s_of(paused));
   return request.id;
 }
 
@@ -97,11 +106,26 @@ void model_worker::cancel(request_id id) { tiers_.cancel(id, events_); }
 
 owner_released model_worker::release(const owner_release& release) { return {pool_.release_owner(release.owner, release.cause)}; }
 
+intent_applied model_worker::apply(const owner_intent& intent) {
+  const auto result = pool_.apply({intent.owner, intent.generation, intent.wishes});
+  return {result.generation, result.blocks_pinned, result.blocks_clipped};
+}
+
 void model_worker::forget(const owner_forget& forgotten) { pool_.forget(forgotten.owner, forgotten.blocks, forgotten.cause); }
 
 pause_forecast model_worker::finish(const turn_outcome& outcome) {
   pool_.finish_turn(outcome.owner, closing_of(outcome));
-  return {};
+  pause_forecast told;
+  const double rate = tiers_.onboarded().blocks_per_s;
+  if (rate > 0) told.load_ms = ms_of((outcome.prompt_tokens + outcome.output_tokens) / options_.pool.block_tokens / rate);
+  if (outcome.end != core::turn_end::tool_calls) return told;
+  const auto& pause = outcome.pause;
+  if (const auto known = pauses_.forecast({pause.tool, pause.is_subagent}, hint_s_of(pause))) {
+    told.early_ms = ms_of(known->early_s);
+    told.median_ms = ms_of(known->median_s);
+    told.late_ms = ms_of(known->late_s);
+  }
+  return told;
 }
 
 void model_worker::complete(ticket_id ticket, const core::step_result& result) {
@@ -165,6 +189,7 @@ worker_status model_worker::status() const {
           .blocks_free = blocks.free,
           .blocks_leased = blocks.leased,
           .blocks_cached = blocks.cached,
+          .blocks_pinned = blocks.pinned,
           .blocks_stored = blocks.stored,
           .hash_mismatches = blocks.hash_mismatches,
           .blocks_removed = {blocks.removed.begin(), blocks.removed.end()},

@@ -9,6 +9,7 @@
 
 #include "engine/core/backend.hpp"
 #include "engine/core/block_pool.hpp"
+#include "engine/core/retention/pause_model.hpp"
 #include "engine/core/scheduler.hpp"
 #include "engine/core/tier_traffic.hpp"
 #include "messages/base/errc.hpp"
@@ -39,13 +40,14 @@ class model_worker {
   owner_released release(const owner_release& release);
   void forget(const owner_forget& forgotten);
   pause_forecast finish(const turn_outcome& outcome);
+  intent_applied apply(const owner_intent& intent);
   owner_demoted demote(owner_id owner) { return {pool_.demote_owner(owner)}; }
   /// Failures: invalid_request for a prompt that no sequence could have.
   expected<request_id> prefetch(const prefetch_request& request, core::instant now);
   [[nodiscard]] std::vector<prefetch_done> take_prefetched();
   void complete(ticket_id ticket, const core::step_result& result);
   /// What is done from here on is done at `now`.
-  void set_time(core::instant now) noexcept { pool_.set_time(now); }
+  void set_time(core::instant now) { pool_.set_time(now); }
   /// Plans and submits until the scheduler has no more for the backend. Ends sequences whose deadline has passed.
   void pump(core::instant now);
 
@@ -75,6 +77,7 @@ class model_worker {
   std::uint64_t events_announced_ = 0;
   std::unique_ptr<core::backend> backend_;
   core::tier_traffic tiers_;
+  core::pause_model pauses_;
 };
 
 /// As the retention policies are told.

@@ -90,6 +90,7 @@ std::optional<failure> add_workers(const config& settings, const std::vector<loa
       auto setup = make_worker_setup(config, worker_id{next++}, *model->served, model->weights, commons);
       if (!setup) return setup.error();
       setup->device.pool.retention = settings.retention.policy;
+      setup->device.pool.pinned_share_max = settings.retention.pinned_share_max;
       parts.workers.push_back(std::move(*setup));
     }
   }

@@ -27,6 +27,7 @@ expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const 
     if (count == 0) continue;
     core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
     pool.retention = settings.retention.policy;
+    pool.pinned_share_max = settings.retention.pinned_share_max;
     hosts.push_back({worker_id{next++}, worker.device.model, 0, pool});
   }
   return hosts;

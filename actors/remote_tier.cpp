@@ -28,7 +28,9 @@ std::size_t blocks_per_call(self_pointer self) {
 bool put(self_pointer self, const core::store_put& asked) {
   const auto forms = stored_forms(self->state.setup.about, asked.blocks);
   std::vector<store::remote_put> puts;
-  for (std::size_t i = 0; i < forms.size(); ++i) puts.push_back({&forms[i], {asked.slots[i], self->state.setup.about.block_bytes}});
+  const auto may_come = [&asked](std::size_t i) { return asked.lowest.empty() || asked.lowest[i] == core::tier_level::remote; };
+  for (std::size_t i = 0; i < forms.size(); ++i)
+    if (may_come(i)) puts.push_back({&forms[i], {asked.slots[i], self->state.setup.about.block_bytes}});
   const auto most = blocks_per_call(self);
   for (std::size_t at = 0; at < puts.size(); at += most) {
     const auto results = self->state.store->put(unix_now(self), std::span(puts).subspan(at, std::min(most, puts.size() - at)));

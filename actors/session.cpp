@@ -25,6 +25,7 @@ std::optional<core::instant> next_due(const session_actor_state& state) {
     if (each.retry_at) include(*each.retry_at);
   }
   if (state.pause.prefetch_at) include(*state.pause.prefetch_at);
+  if (state.turns.empty() && state.cache_ttl.count() > 0) include(state.used_at + state.cache_ttl);
   const auto rests = state.life.state() == session_state::dormant || state.life.state() == session_state::dead;
   if (state.turns.empty() && !rests) include(state.used_at + state.setup.idle_ttl);
   return due;
@@ -39,6 +40,7 @@ void take_tick(session_pointer self) {
   const auto again = turn_ids(self, [&](const session_turn& each) { return each.retry_at && *each.retry_at <= now; });
   for (const auto id : again) resume_turn(self, id);
   if (state.pause.prefetch_at && *state.pause.prefetch_at <= now) prefetch_for_return(self);
+  if (state.turns.empty() && state.cache_ttl.count() > 0 && state.used_at + state.cache_ttl <= now) expire_context(self);
   if (state.turns.empty() && state.used_at + state.setup.idle_ttl <= now) go_dormant(self);
   arm_tick(self);
 }

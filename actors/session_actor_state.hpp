@@ -9,10 +9,12 @@
 
 #include "actors/actor_defaults.hpp"
 #include "actors/session.hpp"
+#include "actors/session_history.hpp"
 #include "actors/session_life.hpp"
 #include "actors/session_pause.hpp"
 #include "actors/session_prompts.hpp"
 #include "actors/session_verb_memory.hpp"
+#include "actors/session_wishes.hpp"
 #include "actors/turn.hpp"
 
 namespace troupe::actors {
@@ -48,6 +50,9 @@ struct session_actor_state {
   session_life life;
   session_prompts prompts;
   session_pause pause;
+  session_wishes wishes;
+  session_history history;
+  std::chrono::milliseconds cache_ttl{0};  ///< after the last use nothing keeps the context longer; 0: no such bound
   std::optional<std::uint32_t> pause_announced_ms;  ///< of the pause that begins when the running turn ends
   std::unordered_map<request_id, session_turn> turns;
   std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
@@ -102,6 +107,8 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
 void take_child(session_pointer self, const session_id& id, const session_kin_actor& child);
 void remember_worker(session_pointer self, worker_id id, const worker_actor& worker);
 void go_dormant(session_pointer self);
+/// The time that the harness gave the context to be kept has passed.
+void expire_context(session_pointer self);
 /// Of the last prompt and its answer; nothing when none is remembered.
 std::optional<prefetch_request> make_prefetch(session_pointer self);
 /// A prompt has been admitted after a compaction: what it does not share with the history before is freed.

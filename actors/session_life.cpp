@@ -41,7 +41,8 @@ verb_effect apply_anywhere(const session_verb& verb) {
       break;
     case verb_kind::pin:
     case verb_kind::retain:
-      return answered(verb, verb_outcome::rejected, "this version leaves what is kept where to its policy");
+      effect.wish = true;
+      break;
     default:
       break;
   }

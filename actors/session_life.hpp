@@ -26,7 +26,7 @@ struct verb_effect {
   bool release = false;    ///< give up the owned blocks; the answer then carries how many were freed
   bool supersede = false;  ///< give them up once the next prompt has shown which of them it keeps
   bool die = false;
-  bool demote = false, prefetch = false;  ///< the workers are asked; what they say completes the answer
+  bool demote = false, prefetch = false, wish = false;  ///< the workers are asked; what they say completes the answer
 };
 
 class session_life {

@@ -59,7 +59,8 @@ void take_prefetched(session_pointer self, std::uint64_t number, std::uint32_t b
 
 void begin_pause(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished) {
   auto& state = self->state;
-  turn_outcome outcome{finished.id, ended.work.owner(), end_of(finished.how), finished.usage.output_tokens, {}};
+  turn_outcome outcome{finished.id, ended.work.owner(), end_of(finished.how), finished.usage.prompt_tokens,
+                       finished.usage.output_tokens, {}};
   if (!state.life.ended_last(finished.id)) {
     if (worker) caf::anon_send(worker, outcome);  // a side call: nothing follows from its forecast
     return;
@@ -67,6 +68,8 @@ void begin_pause(session_pointer self, const session_turn& ended, const worker_a
   auto& pause = state.pause;
   pause = session_pause{.number = pause.number, .told = outcome, .worker = worker, .since = now_of(self)};
   pause.answer = ended.work.answer();
+  if (finished.how != turn_end::failed)
+    state.history.remember(ended.work.owner(), ended.work.request().prompt.messages, ended.work.whole_chain());
   if (const auto hint = ended.work.request().hints.pause_ms; hint > 0) pause.told.pause.expected_ms = hint;
   if (state.life.state() == session_state::tool_paused) note_tools(self, std::exchange(state.pause_announced_ms, std::nullopt));
   if (worker) tell_outcome(self);

@@ -51,7 +51,7 @@ text::encoded_prompt session_prompts::encode(const scope& of, std::string text, 
 
 session_prompts::remembered session_prompts::last() const {
   if (!plain_ && !encoder_) return {};
-  return {plain_ ? &*plain_ : &encoder_->last(), hasher_of(*kept_.model, kept_.tenant, kept_.cache_salt).seed()};
+  return {plain_ ? &*plain_ : &encoder_->last(), hasher_of(*kept_.model, kept_.tenant, kept_.cache_salt).seed(), kept_.model->block_tokens};
 }
 
 text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::string rendered) {

@@ -38,6 +38,7 @@ class session_prompts {
   struct remembered {
     const text::encoded_prompt* prompt = nullptr;
     std::uint64_t scope_seed = 0;
+    std::uint32_t block_tokens = 0;
   };
   [[nodiscard]] remembered last() const;
 

@@ -6,6 +6,7 @@
 
 #include "actors/session_actor_state.hpp"
 #include "actors/turn_sampling.hpp"
+#include "engine/text/message_spans.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
 
@@ -84,6 +85,28 @@ void tell(session_pointer self, request_id id, turn_output output) {
   close_turn(self, std::move(ended), *output.finished);
 }
 
+/// Cache breakpoints are wishes about the prompt up to them.
+void take_breakpoints(session_pointer self, const session_turn& of, const std::string& rendered) {
+  const auto& request = of.work.request();
+  const auto& messages = request.prompt.messages;
+  auto ranges = request.hints.retain;
+  for (const auto& span : text::find_spans(messages, rendered)) {
+    const auto ttl_ms = messages[span.message].blocks[span.block].cache_ttl_ms;
+    if (ttl_ms == 0) continue;
+    const auto end = text::tokens_within(of.work.tokens(), *of.work.model().tokens, span.byte_end);
+    if (end > 0) ranges.push_back({0, static_cast<std::uint32_t>(end), limits::breakpoint_priority, ttl_ms});
+  }
+  self->state.wishes.take(ranges, now_of(self));
+}
+
+/// Ahead of the turn: what the new prompt does not share with the last one makes room for what it needs.
+void leave_behind(session_pointer self, const session_turn& of) {
+  auto& state = self->state;
+  const auto left = state.history.left_behind(of.work.owner(), of.work.request().prompt.messages, of.work.chain());
+  if (left.blocks.empty()) return;
+  for (const auto& each : state.workers) caf::anon_send(each.handle, left);
+}
+
 void take_rendered(session_pointer self, request_id id, std::uint32_t asked, const render_result& rendered) {
   auto* found = find_asking(self, id, asked);
   if (!found) return;
@@ -91,6 +114,10 @@ void take_rendered(session_pointer self, request_id id, std::uint32_t asked, con
   found->render_input.clear();
   auto prompt = self->state.prompts.encode_rendered(found->prompt_scope, rendered.text);
   if (auto error = found->work.take_prompt(std::move(prompt), reasons)) return fail_turn(self, id, std::move(*error));
+  if (found->prompt_scope.keep) {
+    take_breakpoints(self, *found, rendered.text);
+    leave_behind(self, *found);
+  }
   resume_turn(self, id);
 }
 
@@ -111,11 +138,19 @@ void ask_renderer(session_pointer self, request_id id, session_turn& of) {
             [=](const caf::error& error) { take_error(self, id, asked, error); });
 }
 
+/// Ahead of the turn, so that its blocks are kept from the moment they are there. A side call changes nothing of what is wished.
+void tell_wishes(session_pointer self, const session_turn& of, const admit_request& request) {
+  auto& state = self->state;
+  if (!of.prompt_scope.keep || !state.wishes.concerns_holders(now_of(self))) return;
+  caf::anon_send(of.worker, state.wishes.intent(request.owner, request.chain, of.work.model().block_tokens, now_of(self)));
+}
+
 void admit(session_pointer self, request_id id, session_turn& to_admit) {
   const auto asked = ++to_admit.asked;
   const auto wait = std::min<milliseconds>(limits::admit_wait, milliseconds{to_admit.work.remaining_ms(now_of(self))});
   auto request = to_admit.work.admit(now_of(self));
   request.paused = to_admit.paused;
+  tell_wishes(self, to_admit, request);
   self->request(to_admit.worker, wait, std::move(request), caf::actor_cast<sequence_sink_actor>(self))
       .then([](request_id) { /* its events follow */ },
             [=](const caf::error& error) {
@@ -217,6 +252,10 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
     return make_error(made.error());
   }
   const bool resumes = state.life.state() == session_state::tool_paused;
+  if (made->prompt_scope.keep) {
+    state.wishes.take(made->work.request().hints.retain, now_of(self));
+    state.cache_ttl = milliseconds{made->work.request().hints.cache_ttl_ms};
+  }
   if (state.life.state() != session_state::generating) made->paused = end_pause(self, pause_end::turn);
   made->work.set_input(input_of(made->work.request(), made->paused.took_ms >= 0));
   state.turns.emplace(id, std::move(*made));

@@ -131,6 +131,35 @@ void begin_prefetch(session_pointer self, const std::string& key, verb_answer an
           });
 }
 
+/// Tells the worker that was used last, which answers how much of it holds there; the others hear of it with their next turn.
+void begin_wish(session_pointer self, const std::string& key, const session_verb& verb) {
+  auto& state = self->state;
+  auto answer = state.wishes.take(verb, now_of(self));
+  const auto known = state.prompts.last();
+  if (answer.outcome == verb_outcome::rejected) return settle(self, key, to_string(verb.what), answer);
+  if (!known.prompt || known.prompt->chain.empty() || state.workers.empty()) {
+    answer.outcome = verb_outcome::deferred;
+    answer.detail = "it holds from the next turn on";
+    return settle(self, key, to_string(verb.what), answer);
+  }
+  const auto finish = [=](verb_answer told) { settle(self, key, to_string(verb.what), told); };
+  auto intent = state.wishes.intent(state.life.owner(), known.prompt->chain, known.block_tokens, now_of(self));
+  self->request(state.workers.back().handle, std::chrono::milliseconds{limits::release_wait}, std::move(intent))
+      .then(
+          [=](const intent_applied& applied) mutable {
+            if (applied.blocks_clipped > 0) {
+              answer.outcome = verb_outcome::clipped;
+              answer.detail = std::to_string(applied.blocks_clipped) + " blocks find no room among the pinned ones";
+            }
+            finish(answer);
+          },
+          [=](const caf::error&) mutable {
+            answer.outcome = verb_outcome::deferred;
+            answer.detail = "it holds from the next turn on";
+            finish(answer);
+          });
+}
+
 /// A verb without an id still needs a place to wait in.
 std::string waiting_key(session_pointer self, const session_verb& verb) {
   return verb.id.empty() ? std::string(1, '\0') + std::to_string(++self->state.verbs_unnamed) : verb.id;
@@ -175,7 +204,7 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
   if (verb.what == verb_kind::tool_pause) repeat_outcome(self, verb);
   if (verb.what == verb_kind::resume) prefetch_for_return(self);
   if (effect.supersede) supersede(self);
-  if (!effect.release && !effect.die && !effect.demote && !effect.prefetch) {
+  if (!effect.release && !effect.die && !effect.demote && !effect.prefetch && !effect.wish) {
     settle(self, key, to_string(verb.what), effect.answer);
     tell_home(self);
     arm_tick(self);
@@ -187,6 +216,8 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
     begin_death(self, key, verb);
   else if (effect.demote)
     begin_demote(self, key, std::move(effect.answer));
+  else if (effect.wish)
+    begin_wish(self, key, verb);
   else if (effect.prefetch)
     begin_prefetch(self, key, std::move(effect.answer));
   else
@@ -243,11 +274,21 @@ void release_superseded(session_pointer self) {
   sum->arrive(0);
 }
 
+void expire_context(session_pointer self) {
+  auto& state = self->state;
+  state.cache_ttl = std::chrono::milliseconds{0};
+  state.history.forget();
+  auto sum = std::make_shared<freed_sum>([](std::uint32_t) {});
+  release_blocks(self, core::eviction_cause::ttl, sum);
+  sum->arrive(0);
+}
+
 void go_dormant(session_pointer self) {
   auto& state = self->state;
   if (!state.life.rest()) return;
   end_pause(self, pause_end::left);
   state.prompts.forget();
+  state.history.forget();
   auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {
     verb_answer answer;
     answer.blocks_freed = freed;

@@ -18,7 +18,7 @@ using tier_client_actor = caf::typed_actor<caf::reacts_to<core::slot_grant>, caf
 using host_tier_actor = tier_actor::extend<caf::reacts_to<core::slot_request, tier_client_actor>, caf::reacts_to<core::slot_commit>,
                                            caf::reacts_to<core::lease_request, tier_client_actor>, caf::reacts_to<core::lease_end>,
                                            caf::reacts_to<core::chain_touch>, caf::reacts_to<core::turn_closing>,
-                                           caf::reacts_to<owner_forget>>;
+                                           caf::reacts_to<owner_forget>, caf::reacts_to<owner_intent>>;
 
 /// The node tells a worker of the tier below it, sent anew when the tier was restarted.
 struct tier_below {

@@ -114,6 +114,11 @@ route_request turn::route(core::instant now, const route_affinity& affinity) {
   return request;
 }
 
+/// Disk and remote keep what they have for a time of their own: a context with a shorter life stays above them.
+core::tier_level lowest_tier_of(const agent_hints& hints) {
+  return hints.cache_ttl_ms > 0 ? std::min(hints.max_tier, core::tier_level::host) : hints.max_tier;
+}
+
 admit_request turn::admit(core::instant now) {
   phase_ = turn_phase::admitting;
   admit_request request;
@@ -124,6 +129,7 @@ admit_request turn::admit(core::instant now) {
   request.scope_seed = setup_.hasher.seed();
   request.owner = setup_.owner;
   request.input = input_;
+  request.max_tier = lowest_tier_of(setup_.request.hints);
   request.sampling = setup_.sampling;
   request.tokens_max = tokens_max_;
   request.tokens_min = setup_.request.tokens_min;
@@ -131,6 +137,12 @@ admit_request turn::admit(core::instant now) {
   request.priority = setup_.request.hints.priority;
   request.timeout_ms = remaining_ms(now);
   return request;
+}
+
+std::vector<core::block_identity> turn::whole_chain() const {
+  auto chain = chain_;
+  setup_.hasher.extend(chain, tokens_);
+  return chain;
 }
 
 turn::loss turn::lose_peer(core::instant now) {

@@ -72,6 +72,10 @@ class turn {
   [[nodiscard]] turn_phase phase() const noexcept { return phase_; }
   [[nodiscard]] owner_id owner() const noexcept { return setup_.owner; }
   [[nodiscard]] worker_id worker() const noexcept { return worker_; }
+  [[nodiscard]] const std::vector<core::block_identity>& chain() const noexcept { return chain_; }
+  /// Names the blocks of prompt and answer.
+  [[nodiscard]] std::vector<core::block_identity> whole_chain() const;
+  [[nodiscard]] const std::vector<token_id>& tokens() const noexcept { return tokens_; }
   /// What has been generated.
   [[nodiscard]] std::vector<token_id> answer() const { return {tokens_.begin() + static_cast<std::ptrdiff_t>(prompt_tokens_), tokens_.end()}; }
   [[nodiscard]] core::instant deadline() const noexcept { return setup_.deadline; }

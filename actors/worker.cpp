@@ -193,6 +193,10 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
         if (self->state.tier) self->send(self->state.tier, forgotten);
         settle(self);
       },
+      [self](const owner_intent& intent) {
+        if (self->state.tier) self->send(self->state.tier, intent);
+        return device_of(self).apply(intent);
+      },
       [self](const owner_release& gone) { return release(self, gone); },
       [self](const owner_demote& demote) { return device_of(self).demote(demote.owner); },
       [self](const prefetch_request& request) { return prefetch(self, request); },

@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <random>
 
+#include "gateway/cache_hints.hpp"
 #include "gateway/json_text.hpp"
 #include "messages/base/limits.hpp"
 
@@ -78,6 +79,7 @@ void read_hints(const json_reader& body, agent_hints& hints) {
   hints.priority = std::clamp(hints.priority, -limits::priority_max, limits::priority_max);
   read_either(reader, "shape", "output_tokens", "osl", read_into(hints.output_tokens));
   read_either(reader, "pause", "expect_ms", "pause_ms", read_into(hints.pause_ms));
+  if (const auto* cache = reader.object("cache")) read_cache_hints(json_reader(*cache, reader.path_of("cache"), body.failed()), hints);
   read_either(reader, "id", "final", "final",
               [&](const json_reader& from, std::string_view key) { return from.read(key, hints.final_turn); });
 }

@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "gateway/cache_hints.hpp"
 #include "gateway/openai_request.hpp"
 #include "messages/base/limits.hpp"
 
@@ -21,7 +22,7 @@ void read_part(const json::value& part, const std::string& path, chat_block::kin
   }
   std::string text;
   if (!reader.read("text", text)) return reader.refuse("text", "is missing");
-  message.blocks.push_back({what, std::move(text), {}, {}});
+  message.blocks.push_back({what, std::move(text), {}, {}, read_cache_breakpoint(reader)});
 }
 
 /// A string, or an array of text parts, each of which becomes a block.

@@ -4,6 +4,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <charconv>
+#include <chrono>
+#include <limits>
 
 #include "gateway/error_shape.hpp"
 #include "gateway/json_text.hpp"
@@ -82,6 +84,11 @@ void read_verb(const json_reader& body, session_verb& verb) {
   if (!body.read("verb", name)) return body.refuse("verb", "is missing");
   if (!from_string(name, verb.what)) return body.refuse("verb", "is not a verb of ours");
   body.read("expect_ms", verb.expect_ms, {});
+  verb.ttl_ms = static_cast<std::uint32_t>(std::chrono::milliseconds{limits::wish_ttl}.count());
+  body.read("ttl_ms", verb.ttl_ms, {});
+  body.read("priority", verb.priority, {0, std::numeric_limits<std::int32_t>::max()});
+  body.read("token_begin", verb.token_begin, {});
+  body.read("token_end", verb.token_end, {});
   const auto* tools = body.array("tools");
   if (tools == nullptr) return;
   if (tools->size() > limits::tools_max) return body.refuse("tools", "must have at most " + std::to_string(limits::tools_max) + " entries");

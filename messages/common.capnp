@@ -35,6 +35,13 @@ enum Errc {
   internal @23;
 }
 
+enum TierLevel {
+  device @0;
+  host @1;
+  disk @2;
+  remote @3;
+}
+
 struct Failure {
   code @0 :Errc;
   message @1 :Text;

@@ -46,6 +46,7 @@ using shard_sink_actor = caf::typed_actor<caf::reacts_to<block_events>, caf::rea
 using worker_actor = caf::typed_actor<
     caf::replies_to<admit_request, sequence_sink_actor>::with<request_id>, caf::reacts_to<sequence_cancel>,
     caf::replies_to<turn_outcome>::with<pause_forecast>, caf::reacts_to<owner_forget>,
+    caf::replies_to<owner_intent>::with<intent_applied>,
     caf::replies_to<owner_release>::with<owner_released>, caf::replies_to<owner_demote>::with<owner_demoted>,
     caf::replies_to<prefetch_request>::with<prefetch_done>, caf::replies_to<worker_status_request>::with<worker_status>,
     caf::reacts_to<shard_joined, shard_sink_actor>, caf::reacts_to<snapshot_request>>;

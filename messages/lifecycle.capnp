@@ -54,6 +54,10 @@ struct SessionVerb {
   what @2 :VerbKind;
   expectMs @3 :UInt32;
   tools @4 :List(Text);
+  ttlMs @5 :UInt32;
+  priority @6 :Int32;
+  tokenBegin @7 :UInt32;
+  tokenEnd @8 :UInt32;
 }
 
 struct VerbAnswer {

@@ -40,6 +40,9 @@ struct session_verb {
   verb_kind what = verb_kind::tool_pause;
   std::uint32_t expect_ms = 0;     ///< tool_pause: expected length
   std::vector<std::string> tools;  ///< tool_pause: names
+  std::uint32_t ttl_ms = 0;        ///< pin, retain: for how long; 0 ends what was wished before
+  std::int32_t priority = -1;      ///< retain: 0 to 100; -1: not said
+  std::uint32_t token_begin = 0, token_end = 0;  ///< pin, retain: of the context; 0, 0: all of it, as it grows
   bool operator==(const session_verb&) const = default;
 };
 

@@ -8,7 +8,7 @@
 
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
-#include "messages/work.hpp"
+#include "messages/status.hpp"
 
 namespace troupe {
 

@@ -23,6 +23,7 @@ struct ChatBlock {
   text @1 :Text;
   id @2 :Text;
   name @3 :Text;
+  cacheTtlMs @4 :UInt32;
 }
 
 struct ChatMessage {
@@ -64,11 +65,21 @@ struct SamplingWish {
   hasSeed @9 :Bool;
 }
 
+struct RetainRange {
+  tokenBegin @0 :UInt32;
+  tokenEnd @1 :UInt32;
+  priority @2 :Int32;
+  ttlMs @3 :UInt32;
+}
+
 struct AgentHints {
   priority @0 :Int32;
   outputTokens @1 :UInt32;
   pauseMs @2 :UInt32;
   finalTurn @3 :Bool;
+  maxTier @4 :Common.TierLevel;
+  cacheTtlMs @5 :UInt32;
+  retain @6 :List(RetainRange);
 }
 
 struct TurnRequest {

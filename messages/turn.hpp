@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/chat.hpp"
+#include "engine/core/retention/residency.hpp"
 #include "engine/core/sampling.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
@@ -40,12 +41,23 @@ struct sampling_wish {
   bool operator==(const sampling_wish&) const noexcept;  ///< bit by bit: unset equals unset
 };
 
+/// That these tokens of the prompt stay for a while.
+struct retain_range {
+  std::uint32_t token_begin = 0, token_end = 0;  ///< 0, 0: the whole prompt
+  std::int32_t priority = 0;                     ///< 0 to 100
+  std::uint32_t ttl_ms = 0;
+  bool operator==(const retain_range&) const = default;
+};
+
 /// Advice from the harness; never changes tokens.
 struct agent_hints {
   std::int32_t priority = 0;        ///< higher wins
   std::uint32_t output_tokens = 0;  ///< expected, 0: unknown
   std::uint32_t pause_ms = 0;       ///< expected pause after this answer, 0: unknown
   bool final_turn = false;          ///< the session dies after this answer
+  core::tier_level max_tier = core::tier_level::remote;  ///< the lowest tier that may keep this context
+  std::uint32_t cache_ttl_ms = 0;   ///< nothing keeps this context longer after its last use; 0: no bound of its own
+  std::vector<retain_range> retain;
   bool operator==(const agent_hints&) const = default;
 };
 

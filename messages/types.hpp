@@ -48,6 +48,8 @@
   X(turn_outcome)               \
   X(pause_forecast)             \
   X(owner_forget)               \
+  X(owner_intent)               \
+  X(intent_applied)             \
   X(owner_release)              \
   X(owner_released)             \
   X(owner_demote)               \

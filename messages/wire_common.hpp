@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/core/block_hash.hpp"
+#include "engine/core/retention/residency.hpp"
 #include "engine/core/sampling.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/wire_table.hpp"
@@ -9,6 +10,8 @@
 namespace troupe::wire {
 
 TROUPE_WIRE_ENUM(errc, internal, Errc::INTERNAL)
+
+TROUPE_WIRE_ENUM(core::tier_level, remote, TierLevel::REMOTE)
 
 #define FAILURE_FIELDS(F) F(Code, code) F(Message, message) F(Param, param)
 TROUPE_WIRE(failure, Failure, FAILURE_FIELDS)

@@ -18,7 +18,10 @@ TROUPE_WIRE(session_find, SessionFind, SESSION_FIND_FIELDS)
 #define SESSION_LIST_FIELDS(F) F(Limit, limit) F(WithDead, with_dead)
 TROUPE_WIRE(session_list, SessionList, SESSION_LIST_FIELDS)
 
-#define SESSION_VERB_FIELDS(F) F(Session, session) F(Id, id) F(What, what) F(ExpectMs, expect_ms) F(Tools, tools)
+#define SESSION_VERB_FIELDS(F)                                                                                             \
+  F(Session, session)                                                                                                      \
+  F(Id, id) F(What, what) F(ExpectMs, expect_ms) F(Tools, tools) F(TtlMs, ttl_ms) F(Priority, priority)                     \
+      F(TokenBegin, token_begin) F(TokenEnd, token_end)
 TROUPE_WIRE(session_verb, SessionVerb, SESSION_VERB_FIELDS)
 
 #define VERB_ANSWER_FIELDS(F) F(Id, id) F(Outcome, outcome) F(Detail, detail) F(BlocksFreed, blocks_freed)

@@ -11,7 +11,7 @@ TROUPE_WIRE_ENUM(turn_prompt::kind, tokens, TurnPromptKind::TOKENS)
 TROUPE_WIRE_ENUM(turn_delta::kind, tool_arguments, TurnDeltaKind::TOOL_ARGUMENTS)
 TROUPE_WIRE_ENUM(turn_end, failed, TurnEnd::FAILED)
 
-#define CHAT_BLOCK_FIELDS(F) F(What, what) F(Text, text) F(Id, id) F(Name, name)
+#define CHAT_BLOCK_FIELDS(F) F(What, what) F(Text, text) F(Id, id) F(Name, name) F(CacheTtlMs, cache_ttl_ms)
 TROUPE_WIRE(chat_block, ChatBlock, CHAT_BLOCK_FIELDS)
 
 #define CHAT_MESSAGE_FIELDS(F) F(Role, role) F(Blocks, blocks)
@@ -33,7 +33,13 @@ TROUPE_WIRE(turn_prompt, TurnPrompt, TURN_PROMPT_FIELDS)
       F(TopK, top_k) F(Logprobs, logprobs) F(Seed, seed) F(HasSeed, has_seed)
 TROUPE_WIRE_FLAT(sampling_wish, SamplingWish, SAMPLING_WISH_FIELDS)  // it has a constructor: not an aggregate
 
-#define AGENT_HINTS_FIELDS(F) F(Priority, priority) F(OutputTokens, output_tokens) F(PauseMs, pause_ms) F(FinalTurn, final_turn)
+#define RETAIN_RANGE_FIELDS(F) F(TokenBegin, token_begin) F(TokenEnd, token_end) F(Priority, priority) F(TtlMs, ttl_ms)
+TROUPE_WIRE(retain_range, RetainRange, RETAIN_RANGE_FIELDS)
+
+#define AGENT_HINTS_FIELDS(F)                                                                                                  \
+  F(Priority, priority)                                                                                                        \
+  F(OutputTokens, output_tokens) F(PauseMs, pause_ms) F(FinalTurn, final_turn) F(MaxTier, max_tier) F(CacheTtlMs, cache_ttl_ms) \
+      F(Retain, retain)
 TROUPE_WIRE(agent_hints, AgentHints, AGENT_HINTS_FIELDS)
 
 #define TURN_REQUEST_FIELDS(F)                                                                                                       \

@@ -11,10 +11,19 @@ TROUPE_WIRE_ENUM(core::turn_input, tool_result, TurnInput::TOOL_RESULT)
 TROUPE_WIRE_ENUM(core::turn_end, length, TurnEnd::LENGTH)
 TROUPE_WIRE_ENUM(core::eviction_cause, quota, EvictionCause::QUOTA)
 
+#define RETENTION_WISH_FIELDS(F) F(Last, last) F(Blocks, blocks) F(Rank, rank) F(TtlMs, ttl_ms)
+TROUPE_WIRE(core::retention_wish, RetentionWish, RETENTION_WISH_FIELDS)
+
+#define OWNER_INTENT_FIELDS(F) F(Owner, owner) F(Generation, generation) F(Wishes, wishes)
+TROUPE_WIRE(owner_intent, OwnerIntent, OWNER_INTENT_FIELDS)
+
+#define INTENT_APPLIED_FIELDS(F) F(Generation, generation) F(BlocksPinned, blocks_pinned) F(BlocksClipped, blocks_clipped)
+TROUPE_WIRE(intent_applied, IntentApplied, INTENT_APPLIED_FIELDS)
+
 #define TOOL_PAUSE_FIELDS(F) F(Tool, tool) F(IsSubagent, is_subagent) F(ExpectedMs, expected_ms) F(TookMs, took_ms)
 TROUPE_WIRE(tool_pause, ToolPause, TOOL_PAUSE_FIELDS)
 
-#define TURN_OUTCOME_FIELDS(F) F(Id, id) F(Owner, owner) F(End, end) F(OutputTokens, output_tokens) F(Pause, pause)
+#define TURN_OUTCOME_FIELDS(F) F(Id, id) F(Owner, owner) F(End, end) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Pause, pause)
 TROUPE_WIRE(turn_outcome, TurnOutcome, TURN_OUTCOME_FIELDS)
 
 #define PAUSE_FORECAST_FIELDS(F) F(EarlyMs, early_ms) F(MedianMs, median_ms) F(LateMs, late_ms) F(LoadMs, load_ms)
@@ -26,7 +35,7 @@ TROUPE_WIRE(owner_forget, OwnerForget, OWNER_FORGET_FIELDS)
 #define ADMIT_REQUEST_FIELDS(F)                                                                                                   \
   F(Id, id)                                                                                                                       \
   F(Tokens, tokens)                                                                                                               \
-  F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(Sampling, sampling) F(TokensMax, tokens_max) \
+  F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(MaxTier, max_tier) F(Sampling, sampling) F(TokensMax, tokens_max) \
       F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(TimeoutMs, timeout_ms)
 TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
 
@@ -73,6 +82,8 @@ TROUPE_WIRE_MESSAGE(sequence_cancel)
 TROUPE_WIRE_MESSAGE(turn_outcome)
 TROUPE_WIRE_MESSAGE(pause_forecast)
 TROUPE_WIRE_MESSAGE(owner_forget)
+TROUPE_WIRE_MESSAGE(owner_intent)
+TROUPE_WIRE_MESSAGE(intent_applied)
 TROUPE_WIRE_MESSAGE(owner_release)
 TROUPE_WIRE_MESSAGE(owner_released)
 TROUPE_WIRE_MESSAGE(owner_demote)

@@ -10,7 +10,7 @@ namespace troupe::wire {
 #define WORKER_STATUS_FIELDS(F)                                                                                                         \
   F(Worker, worker)                                                                                                                     \
   F(Model, model)                                                                                                                       \
-  F(Epoch, epoch) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free) F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) \
+  F(Epoch, epoch) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free) F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksPinned, blocks_pinned) \
       F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)                                                                  \
           F(HashMismatches, hash_mismatches) F(Running, running) F(Waiting, waiting) F(Steps, steps) F(Preemptions, preemptions)        \
               F(TokensComputed, tokens_computed) F(TokensReused, tokens_reused) F(TokensSampled, tokens_sampled)                        \
@@ -23,7 +23,7 @@ TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
   F(Tier, tier)                                                                                                                         \
   F(Model, model)                                                                                                                       \
   F(Kind, kind) F(Epoch, epoch) F(BytesTotal, bytes_total) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free)                      \
-      F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)     \
+      F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksPinned, blocks_pinned) F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)     \
           F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
               F(BlocksRefused, blocks_refused) F(BlocksFailed, blocks_failed) F(BlocksRecomputed, blocks_recomputed) F(Integrity, integrity)
 TROUPE_WIRE(tier_status, TierStatus, TIER_STATUS_FIELDS)

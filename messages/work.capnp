@@ -49,6 +49,7 @@ struct AdmitRequest {
   timeoutMs @11 :UInt32;
   input @12 :TurnInput;
   paused @13 :ToolPause;
+  maxTier @14 :Common.TierLevel;
 }
 
 struct TurnOutcome {
@@ -57,6 +58,7 @@ struct TurnOutcome {
   end @2 :TurnEnd;
   outputTokens @3 :UInt32;
   pause @4 :ToolPause;
+  promptTokens @5 :UInt32;
 }
 
 struct PauseForecast {
@@ -64,6 +66,25 @@ struct PauseForecast {
   medianMs @1 :Int64;
   lateMs @2 :Int64;
   loadMs @3 :Int64;
+}
+
+struct RetentionWish {
+  last @0 :Common.BlockIdentity;
+  blocks @1 :UInt32;
+  rank @2 :UInt8;
+  ttlMs @3 :UInt32;
+}
+
+struct OwnerIntent {
+  owner @0 :UInt64;
+  generation @1 :UInt64;
+  wishes @2 :List(RetentionWish);
+}
+
+struct IntentApplied {
+  generation @0 :UInt64;
+  blocksPinned @1 :UInt32;
+  blocksClipped @2 :UInt32;
 }
 
 struct OwnerForget {
@@ -156,6 +177,7 @@ struct WorkerStatus {
   blocksOffloaded @20 :UInt64;
   blocksRecomputed @21 :UInt64;
   transferFailures @22 :UInt64;
+  blocksPinned @23 :UInt32;
 }
 
 struct TierStatusRequest {
@@ -179,4 +201,5 @@ struct TierStatus {
   integrity @14 :Text;
   blocksFailed @15 :UInt64;
   blocksRecomputed @16 :UInt64;
+  blocksPinned @17 :UInt32;
 }

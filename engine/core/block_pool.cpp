@@ -14,7 +14,9 @@ block_pool::state::state(const block_pool_options& chosen)
       tokens(std::size_t{chosen.block_count} * chosen.block_tokens),
       by_hash(chosen.block_count),
       owners(chosen.block_count),
-      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count})) {
+      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count})),
+      intents(chosen.block_count, static_cast<std::uint32_t>(chosen.block_count * chosen.pinned_share_max)),
+      pinned(chosen.block_count) {
   if (!policy) throw std::invalid_argument("no retention policy is called " + chosen.retention);
   free_blocks.reserve(chosen.block_count);
   for (block_index block = chosen.block_count; block-- > 0;) free_blocks.push_back(block);
@@ -41,6 +43,7 @@ void block_pool::state::begin_use(block_index block) {
   while (block != no_block && records[block].uses++ == 0) {
     policy->busy({&block, 1});
     --idle;
+    idle_pinned -= pinned[block];
     block = records[block].parent;
   }
 }
@@ -50,9 +53,11 @@ void block_pool::state::end_use(block_index block) {
     const block_index parent = records[block].parent;
     if (owners.count(block) == 0 && records[block].children == 0) {
       ++idle;
+      idle_pinned += pinned[block];
       uncache(block, records[block].unowned_by);
     } else {
       ++idle;
+      idle_pinned += pinned[block];
       policy->idle({&block, 1}, now);
     }
     block = parent;
@@ -63,7 +68,10 @@ void block_pool::state::uncache(block_index block, eviction_cause cause) {
   block_record& record = records[block];
   ++removed[static_cast<std::size_t>(cause)];
   --idle;
+  idle_pinned -= pinned[block];
+  pinned[block] = false;
   policy->removed(block);
+  intents.removed(block);
   events.push_back({block_event::kind::removed, record.identity, {}});
   by_hash.erase(record.identity.hash.low, block);
   owners.forget_block(block);
@@ -71,6 +79,27 @@ void block_pool::state::uncache(block_index block, eviction_cause cause) {
   record = {};
   --cached;
   free_blocks.push_back(block);
+  take_ranks();
+}
+
+void block_pool::state::take_ranks() {
+  for (const auto& [block, rank] : intents.take_changes()) {
+    if (records[block].state != block_state::cached) continue;
+    policy->ranked(block, rank);
+    const bool is_pinned = rank >= rank_pinned;
+    if (is_pinned == pinned[block]) continue;
+    pinned[block] = is_pinned;
+    if (records[block].uses == 0) is_pinned ? ++idle_pinned : --idle_pinned;
+  }
+}
+
+void block_pool::state::evict(const eviction& gone) { uncache(gone.block, gone.cause); }
+
+block_index block_pool::state::lease_private(block_index block) {
+  records[block].state = block_state::leased_private;
+  records[block].leases = records[block].uses = 1;
+  ++leased;
+  return block;
 }
 
 void block_pool::state::own(owner_id owner, block_index block) {
@@ -96,6 +125,8 @@ void block_pool::state::open_turn(owner_id owner, const turn_opening& opening, s
     }
     streams.emplace(owner, stream);
   }
+  lowest_tiers.erase(owner);
+  if (opening.max_tier != tier_level::remote) lowest_tiers.emplace(owner, opening.max_tier);
   policy->turn_started({stream, opening.turn, opening.input, resident, opening.blocks}, now);
 }
 
@@ -103,7 +134,7 @@ block_index block_pool::state::take_block() {
   if (free_blocks.empty()) {
     const eviction gone = policy->victim({}, now);
     if (gone.block == no_block) throw std::logic_error("no idle block may leave");
-    uncache(gone.block, gone.cause);
+    evict(gone);
   }
   const block_index block = free_blocks.back();
   free_blocks.pop_back();
@@ -123,6 +154,8 @@ void block_pool::state::store(block_index block, const block_identity& identity,
     begin_use(parent_block);  // the block is leased: its parent has one more child in use
   }
   policy->stored(block, parent_block);
+  intents.stored(block, parent_block, identity.hash);
+  take_ranks();
   std::ranges::copy(content, tokens_of(block).begin());
   by_hash.insert(identity.hash.low, block);
   ++cached;
@@ -160,7 +193,29 @@ void block_pool::finish_turn(owner_id owner, turn_finish how) {
   if (how.stream != no_stream) state_->policy->turn_finished(how, state_->now);
 }
 
-void block_pool::set_time(instant now) noexcept { state_->now = now; }
+void block_pool::set_time(instant now) {
+  state_->now = now;
+  state_->intents.expire(now);
+  state_->take_ranks();
+}
+
+intent_result block_pool::apply(const block_intents::intent& all) {
+  state& s = *state_;
+  const auto applied = s.intents.apply(all, s.now, [&s](const block_hash& hash) { return s.find(hash); });
+  s.take_ranks();
+  return applied;
+}
+
+tier_level block_pool::lowest_tier(block_index block) const {
+  const state& s = *state_;
+  if (s.lowest_tiers.empty()) return tier_level::remote;
+  tier_level lowest = tier_level::device;
+  for (const owner_id owner : s.owners.of(block)) {
+    const auto known = s.lowest_tiers.find(owner);
+    lowest = std::max(lowest, known == s.lowest_tiers.end() ? tier_level::remote : known->second);
+  }
+  return lowest;
+}
 
 block_pool::prefix_peek block_pool::peek_prefix(std::span<const block_identity> chain, block_hash root,
                                                 std::span<const token_id> tokens) const {
@@ -171,7 +226,7 @@ block_pool::prefix_peek block_pool::peek_prefix(std::span<const block_identity> 
   for (block_hash parent = root; found.matched < limit; parent = chain[found.matched++].hash) {
     const block_index block = s.find(chain[found.matched].hash);
     if (block == no_block || !s.equals(block, parent, tokens.subspan(found.matched * width, width))) break;
-    found.idle += s.records[block].uses == 0;
+    found.idle += s.records[block].uses == 0 && !s.pinned[block];
   }
   return found;
 }
@@ -179,17 +234,25 @@ block_pool::prefix_peek block_pool::peek_prefix(std::span<const block_identity> 
 bool block_pool::acquire_private(std::uint32_t count, std::vector<block_index>& table) {
   state& s = *state_;
   if (count > available()) return false;
-  for (; count > 0; --count) {
-    const block_index block = s.take_block();
-    s.records[block].state = block_state::leased_private;
-    s.records[block].leases = s.records[block].uses = 1;
-    ++s.leased;
-    table.push_back(block);
-  }
+  for (; count > 0; --count) table.push_back(s.lease_private(s.take_block()));
   return true;
 }
 
-std::uint32_t block_pool::available() const noexcept { return static_cast<std::uint32_t>(state_->free_blocks.size()) + state_->idle; }
+std::uint32_t block_pool::acquire_worthwhile(std::uint32_t count, owner_id owner, std::uint32_t depth, std::vector<block_index>& table) {
+  state& s = *state_;
+  std::uint32_t taken = 0;
+  for (; taken < count && available() > 0; ++taken) {
+    if (s.free_blocks.empty()) {
+      const eviction gone = s.policy->victim({s.stream_of(owner), depth + taken}, s.now);
+      if (gone.block == no_block) break;
+      s.evict(gone);
+    }
+    table.push_back(s.lease_private(s.take_block()));
+  }
+  return taken;
+}
+
+std::uint32_t block_pool::available() const noexcept { return static_cast<std::uint32_t>(state_->free_blocks.size()) + state_->idle - state_->idle_pinned; }
 
 block_index block_pool::publish(block_index block, const block_identity& identity, block_hash parent, std::span<const token_id> tokens,
                                 owner_id owner, publish_options options) {
@@ -233,6 +296,9 @@ std::uint32_t block_pool::release_owner(owner_id owner, eviction_cause cause) {
     s.policy->died(stream.mapped(), cause, s.now);
     s.free_streams.push_back(stream.mapped());
   }
+  s.intents.release(owner);
+  s.take_ranks();
+  s.lowest_tiers.erase(owner);
   std::vector<block_index> unowned;
   s.owners.release(owner, unowned);
   for (const block_index block : unowned) s.records[block].unowned_by = cause;

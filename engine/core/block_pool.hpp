@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/core/block_hash.hpp"
+#include "engine/core/retention/block_intents.hpp"
 #include "engine/core/retention/retention_policy.hpp"
 
 namespace troupe::core {
@@ -26,6 +27,7 @@ struct block_pool_options {
   std::uint32_t block_count = 0;
   std::uint32_t block_tokens = 32;
   std::string retention = "lru";  ///< a retention policy's name; an unknown one throws
+  double pinned_share_max = 0.5;  ///< of the blocks that pins may keep
 };
 
 /// What changed in the cache, in order; the worker forwards it to the router shards.
@@ -38,6 +40,7 @@ struct block_event {
 
 struct block_pool_counts {
   std::uint32_t total = 0, free = 0, leased = 0, cached = 0;  ///< cached: with or without lease
+  std::uint32_t pinned = 0;
   std::uint64_t stored = 0, hash_mismatches = 0;
   std::array<std::uint64_t, eviction_causes> removed{};  ///< by cause
   [[nodiscard]] std::uint64_t removed_by(eviction_cause cause) const { return removed[static_cast<std::size_t>(cause)]; }
@@ -48,6 +51,7 @@ struct turn_opening {
   std::uint64_t turn = 0;
   turn_input input = turn_input::unknown;
   std::uint32_t blocks = 0;  ///< of the whole prompt
+  tier_level max_tier = tier_level::remote;  ///< the lowest that may keep what only owners like this one have
 };
 
 class block_pool {
@@ -58,7 +62,12 @@ class block_pool {
   block_pool& operator=(block_pool&&) noexcept;
 
   /// What is done from here on is done at `now`.
-  void set_time(instant now) noexcept;
+  void set_time(instant now);
+
+  /// What an owner wishes kept, for a time. Ends with the owner too.
+  intent_result apply(const block_intents::intent& all);
+  /// The lowest tier that may keep it: what its owners' last turns allow, of several the least strict.
+  [[nodiscard]] tier_level lowest_tier(block_index block) const;
 
   /// Leases the longest cached prefix of `chain` for one sequence and appends its blocks to `table`. Each block's parent
   /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
@@ -73,6 +82,8 @@ class block_pool {
   [[nodiscard]] prefix_peek peek_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens) const;
   /// Leases `count` private blocks, evicting leaves if needed. All or nothing.
   bool acquire_private(std::uint32_t count, std::vector<block_index>& table);
+  /// The same for up to `count` blocks of `owner` from `depth` on that may only displace what is worth less. Returns how many.
+  std::uint32_t acquire_worthwhile(std::uint32_t count, owner_id owner, std::uint32_t depth, std::vector<block_index>& table);
   /// How many private blocks could be leased now, by taking free blocks and evicting.
   [[nodiscard]] std::uint32_t available() const noexcept;
 

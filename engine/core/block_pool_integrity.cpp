@@ -20,6 +20,7 @@ block_pool_counts block_pool::counts() const noexcept {
           .free = static_cast<std::uint32_t>(s.free_blocks.size()),
           .leased = s.leased,
           .cached = s.cached,
+          .pinned = s.intents.pinned(),
           .stored = s.stored,
           .hash_mismatches = s.hash_mismatches,
           .removed = s.removed};
@@ -80,7 +81,7 @@ violation check_uses(const std::vector<block_record>& records) {
 std::optional<std::string> block_pool::check_integrity() const {
   const state& s = *state_;
   const auto& records = s.records;
-  std::uint32_t idle = 0, leased = 0, cached = 0, listed_free = 0;
+  std::uint32_t idle = 0, idle_pinned = 0, leased = 0, cached = 0, listed_free = 0;
   for (block_index block = 0; block < records.size(); ++block) {
     const block_record& record = records[block];
     if (auto found = check_record(records, block)) return found;
@@ -88,6 +89,8 @@ std::optional<std::string> block_pool::check_integrity() const {
     leased += record.leases > 0;
     cached += is_cached;
     idle += is_cached && record.uses == 0;
+    idle_pinned += is_cached && record.uses == 0 && s.pinned[block];
+    if (s.pinned[block] != s.intents.is_pinned(block)) return at("a block is pinned and not, or the other way round", block);
     if (!is_cached && s.owners.count(block) > 0) return at("a block that is not cached has owners", block);
     if (!is_cached) continue;
     if (s.find(record.identity.hash) != block) return at("a cached block is not found under its hash", block);
@@ -97,7 +100,7 @@ std::optional<std::string> block_pool::check_integrity() const {
   if (auto found = check_uses(records)) return found;
   if (auto found = s.owners.check_integrity()) return found;
   if (leased != s.leased || cached != s.cached || cached != s.by_hash.size()) return std::string("block counts disagree with the blocks");
-  if (s.idle != idle) return std::string("the count of idle blocks disagrees with the blocks");
+  if (s.idle != idle || s.idle_pinned != idle_pinned) return std::string("the count of idle blocks disagrees with the blocks");
   std::vector<bool> seen(records.size());
   for (const block_index block : s.free_blocks) {
     if (records[block].state != block_state::free || seen[block]) return at("the free list holds a block twice or in use", block);

@@ -53,6 +53,10 @@ struct block_pool::state {
   /// no_stream: it has opened no turn here, or is gone.
   [[nodiscard]] stream_id stream_of(owner_id owner) const;
   block_index take_block();
+  block_index lease_private(block_index block);
+  void evict(const eviction& gone);
+  /// Ranks have changed: the policy hears of it, and what is pinned is no longer available.
+  void take_ranks();
   void store(block_index block, const block_identity& identity, const block_hash& parent, block_index parent_block,
              std::span<const token_id> content);
 
@@ -63,10 +67,13 @@ struct block_pool::state {
   flat_table by_hash;
   block_owners owners;
   std::unique_ptr<retention_policy> policy;
+  block_intents intents;
+  std::vector<bool> pinned;            ///< as far as `idle_pinned` counts it
+  std::unordered_map<owner_id, tier_level> lowest_tiers;  ///< of owners that have said one
   instant now{0};
   std::unordered_map<owner_id, stream_id> streams;
   std::vector<stream_id> free_streams;
-  std::uint32_t idle = 0, leased = 0, cached = 0;
+  std::uint32_t idle = 0, idle_pinned = 0, leased = 0, cached = 0;
   std::uint64_t stored = 0, hash_mismatches = 0;
   std::array<std::uint64_t, eviction_causes> removed{};
   std::vector<block_event> events;

@@ -16,6 +16,7 @@ struct chat_block {
   std::string text;  ///< text, reasoning and result as they are; of a tool call its arguments as raw JSON text
   std::string id;    ///< of a tool call, or of the call a result answers
   std::string name;  ///< of the tool
+  std::uint32_t cache_ttl_ms = 0;  ///< what the prompt says up to here is wished to stay so long (a cache breakpoint); 0: no wish
   bool operator==(const chat_block&) const = default;
 };
 

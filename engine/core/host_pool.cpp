@@ -25,7 +25,7 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention}), is_below_(options.block_count, false), was_shared_(options.block_count, false) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max}), is_below_(options.block_count, false), was_shared_(options.block_count, false) {}
 
 block_index host_pool::reserve(const tier_block& offered) {
   std::vector<block_index> slot;
@@ -142,11 +142,12 @@ void host_pool::note_use(const std::vector<block_index>& table) {
 
 std::optional<store_put> host_pool::next_put() {
   if (!putting_.empty()) return std::nullopt;
-  store_put put{++transfers_, {}, {}, memory_};
+  store_put put{++transfers_, {}, {}, memory_, {}};
   while (!to_put_.empty() && putting_.size() < limits::offload_blocks_max) {
     const block_index block = pool_.find(to_put_.front());
     to_put_.pop_front();
-    if (block == no_block) continue;
+    if (block == no_block || pool_.lowest_tier(block) < tier_level::disk) continue;
+    put.lowest.push_back(pool_.lowest_tier(block));
     const auto held = pool_.describe(block);
     put.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
     put.slots.push_back(address(block));

@@ -30,6 +30,7 @@ struct host_pool_options {
   std::uint64_t block_bytes = 0;
   bool has_stores = false;  ///< there is something to put blocks into
   std::string retention = "lru";
+  double pinned_share_max = 0.5;
 };
 
 struct host_pool_counts {
@@ -51,10 +52,11 @@ class host_pool {
   lease_grant lease(client_id client, const lease_request& request);
   void end(client_id client, const lease_end& ended);
   void touch(const chain_touch& touched);
+  void apply(const block_intents::intent& all) { pool_.apply(all); }
   void finish(const turn_closing& closing) { pool_.finish_turn(closing.owner, closing.how); }
   void forget_chain(owner_id owner, std::span<const block_identity> chain, eviction_cause cause) { pool_.forget(owner, chain, cause); }
   /// What is done from here on is done at `now`.
-  void set_time(instant now) noexcept { pool_.set_time(now); }
+  void set_time(instant now) { pool_.set_time(now); }
   /// The client is gone: its slots are given up, its leases end.
   void forget(client_id client);
   /// Returns the blocks freed now that never had another owner as far as this pool knows.

@@ -19,6 +19,7 @@ struct store_put {
   std::vector<tier_block> blocks;
   std::vector<const std::byte*> slots;  ///< parallel, block_bytes each
   std::shared_ptr<const void> keeps;
+  std::vector<tier_level> lowest;       ///< parallel: a store below this tier leaves the block out; empty: none does
 };
 struct store_put_done {
   std::uint64_t transfer = 0;

@@ -30,6 +30,7 @@ std::optional<slot_request> offloader::offer(instant now) {
       ++counts_.blocks_missed;
       continue;
     }
+    if (pool_.lowest_tier(block) < tier_level::host) continue;
     const auto held = pool_.describe(block);
     request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
     pool_.lease(block);

@@ -22,7 +22,7 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   chain->blocks.assign(spec.chain.begin(), spec.chain.begin() + static_cast<std::ptrdiff_t>(std::min(full, spec.chain.size())));
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
   const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
-  lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held, std::nullopt};
+  lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
   if (why == purpose::admission) request.opening = opening_of(spec);
   job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
@@ -123,14 +123,24 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   std::uint64_t reserved = room.blocks_promised;
   for (const auto& [id, each] : jobs_)
     if (each.ticket) reserved += need_of(each);
-  if (blocks_for(spec.tokens.size() + 1) - held.matched + reserved > pool_.available() - held.idle) return attempt::no_room;
-  const turn_opening opening = opening_of(spec);
   const bool opens = waiting.why == purpose::admission;
+  const std::uint64_t available = pool_.available() - held.idle;
+  if (opens && blocks_for(spec.tokens.size() + 1) - held.matched + reserved > available) return attempt::no_room;
+  const turn_opening opening = opening_of(spec);
   pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table, opens ? &opening : nullptr);
   waiting.first = waiting.table.size();
-  if (!pool_.acquire_private(count, waiting.table)) return attempt::no_room;
+  if (opens) {
+    pool_.acquire_private(count, waiting.table);
+  } else {  // a prefetch takes what nobody needs, and displaces only what is worth less
+    const auto spare = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, available - std::min(available, reserved)));
+    pool_.acquire_worthwhile(spare, spec.owner, held.matched, waiting.table);
+  }
+  if (waiting.table.size() == waiting.first) {
+    release(waiting);
+    return attempt::not_worth_it;
+  }
   transfer_plan plan{transfer_plan::direction::to_device, {}};
-  for (std::uint32_t i = 0; i < count; ++i)
+  for (std::size_t i = 0; waiting.first + i < waiting.table.size(); ++i)
     plan.moves.push_back({waiting.table[waiting.first + i], grant.slots[held.matched - grant.from + i]});
   waiting.ticket = device_.submit(std::move(plan));
   return attempt::begun;
@@ -166,10 +176,14 @@ void onboarder::publish(job& arrived, bool is_good) {
     ++counts_.blocks_onboarded;
     counts_.bytes_onboarded += device_.traits().block_bytes;
   }
-  for (const block_index block : arrived.table | std::views::reverse) pool_.release(block);
-  arrived.table.clear();
+  release(arrived);
   arrived.ticket.reset();
   end_lease(arrived);
+}
+
+void onboarder::release(job& holding) {
+  for (const block_index block : holding.table | std::views::reverse) pool_.release(block);
+  holding.table.clear();
 }
 
 /// Blocks that the sequence will still ask for: a prefetch asks for none but its own.

@@ -94,6 +94,7 @@ class onboarder {
   enum class attempt : std::uint8_t { begun, no_room, not_worth_it };
   attempt begin(job& waiting, const onboard_room& room);
   void publish(job& arrived, bool is_good);
+  void release(job& holding);
   void make_ready(request_id id);
   void end_lease(job& held);
   [[nodiscard]] const job* oldest_granted() const;

@@ -61,7 +61,7 @@ std::optional<failure> scheduler::state::refusal(const sequence_spec& spec) cons
 }
 
 turn_opening opening_of(const sequence_spec& spec) {
-  return {spec.id.value, spec.input, static_cast<std::uint32_t>(spec.chain.size())};
+  return {spec.id.value, spec.input, static_cast<std::uint32_t>(spec.chain.size()), spec.max_tier};
 }
 
 scheduler::scheduler(const scheduler_options& options, block_pool& pool) : state_(std::make_unique<state>(options, pool)) {}

@@ -36,6 +36,7 @@ struct sequence_spec {
   block_hasher hasher;                      ///< to name the blocks that decoding completes
   owner_id owner;                           ///< whose blocks they become
   turn_input input = turn_input::unknown;   ///< for the retention policy
+  tier_level max_tier = tier_level::remote; ///< the lowest that may keep what only owners like this one have
   sampling_params sampling;
   std::uint32_t tokens_max = 0;             ///< of output, >= 1
   std::uint32_t tokens_min = 0;             ///< stop tokens are ignored before

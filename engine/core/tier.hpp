@@ -52,8 +52,8 @@ struct lease_request {
   owner_id owner;
   std::shared_ptr<const tier_chain> chain;
   std::uint32_t from = 0;
-  std::optional<turn_opening> opening;  ///< of an admission; a prefetch opens no turn
   double computed_block_s = 0;  ///< what one block would take to compute; 0: not known, or nothing waits for it
+  std::optional<turn_opening> opening = std::nullopt;  ///< of an admission; a prefetch opens no turn
 };
 struct lease_grant {
   std::uint64_t number = 0;

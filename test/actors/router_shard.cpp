@@ -30,6 +30,7 @@ worker_actor::behavior_type silent_worker(worker_actor::pointer, std::shared_ptr
           [](const owner_release&) { return owner_released{}; },
           [](const turn_outcome&) { return pause_forecast{}; },
           [](const owner_forget&) {},
+          [](const owner_intent&) { return intent_applied{}; },
           [](const owner_demote&) { return owner_demoted{}; },
           [](const prefetch_request& request) { return prefetch_done{request.id, 0, 0}; },
           [](const worker_status_request&) { return worker_status{}; },

@@ -83,6 +83,10 @@ caf::behavior fake_worker(caf::event_based_actor* self, std::shared_ptr<worker_s
         if (script->silent) return self->make_response_promise<pause_forecast>();
         return script->forecast;
       },
+      [=](const owner_intent& intent) {
+        script->intents.push_back(intent);
+        return script->applied;
+      },
       [=](const owner_forget& forgotten) { script->forgotten.push_back(forgotten); },
       [=](const owner_demote& demote) {
         script->heard.push_back("demote " + number(demote.owner.value));

@@ -74,6 +74,7 @@ worker_actor::behavior_type worker(worker_actor::pointer self, caf::actor witnes
       },
       [witness](const sequence_cancel& cancel) { caf::anon_send(witness, cancel); },
       [](const turn_outcome&) { return sample<pause_forecast>(); },
+      [](const owner_intent&) { return sample<intent_applied>(); },
       [witness](const owner_forget& forgotten) { caf::anon_send(witness, forgotten); },
       [](const owner_release&) { return sample<owner_released>(); },
       [](const owner_demote&) { return sample<owner_demoted>(); },
@@ -220,6 +221,7 @@ TEST_CASE("a worker in another system streams to the sinks it was handed") {
   CHECK(ask<prefetch_done>(pair.here, peer, sample<prefetch_request>()) == sample<prefetch_done>());
   CHECK(ask<worker_status>(pair.here, peer, worker_status_request{}) == sample<worker_status>());
   CHECK(ask<pause_forecast>(pair.here, peer, sample<turn_outcome>()) == sample<pause_forecast>());
+  CHECK(ask<intent_applied>(pair.here, peer, sample<owner_intent>()) == sample<intent_applied>());
   check_told<owner_forget>(pair, peer);
   check_told<sequence_cancel>(pair, peer);
   check_told<snapshot_request>(pair, peer);

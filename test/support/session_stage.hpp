@@ -27,6 +27,8 @@ struct worker_script {
   lines heard;  ///< "cancel 1", "release <owner>"
   std::vector<turn_outcome> outcomes;
   std::vector<owner_forget> forgotten;
+  std::vector<owner_intent> intents;
+  intent_applied applied;   ///< the answer to each intent
   pause_forecast forecast;  ///< the answer to each outcome
   std::uint32_t blocks_freed = 0;
   bool silent = false;  ///< no request is answered

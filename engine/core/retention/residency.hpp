@@ -13,6 +13,9 @@
 
 namespace troupe::core {
 
+/// Where blocks may lie, the highest first.
+enum class tier_level : std::uint8_t { device, host, disk, remote };
+
 /// Why a block left.
 enum class eviction_cause : std::uint8_t { capacity, ttl, death, compaction, rewind, superseded, quota };
 inline constexpr std::size_t eviction_causes = static_cast<std::size_t>(eviction_cause::quota) + 1;

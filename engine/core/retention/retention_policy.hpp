@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/core/instant.hpp"
 #include "engine/core/retention/residency.hpp"
 
 namespace troupe::core {

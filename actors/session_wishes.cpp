@@ -1,0 +1,77 @@
+#include "actors/session_wishes.hpp"
+
+#include <algorithm>
+
+#include "messages/base/limits.hpp"
+
+namespace troupe::actors {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::int32_t retain_priority = 60;  // of a `retain` that names none: above what nobody asked for, below what somebody weighs
+
+core::instant end_of(core::instant now, std::uint32_t ttl_ms) {
+  return now + std::min<core::instant>(milliseconds{ttl_ms}, limits::wish_ttl_max);
+}
+
+}  // namespace
+
+void session_wishes::add(wish made) {
+  if (wishes_.size() >= limits::wishes_per_session_max) wishes_.erase(wishes_.begin());
+  wishes_.push_back(made);
+}
+
+verb_answer session_wishes::take(const session_verb& verb, core::instant now) {
+  verb_answer answer{verb.id, verb_outcome::accepted, {}, 0};
+  const bool is_pin = verb.what == verb_kind::pin;
+  const auto wanted = verb.priority < 0 ? retain_priority : verb.priority;
+  const auto rank = is_pin ? core::rank_pinned : static_cast<std::uint8_t>(std::min<std::int32_t>(wanted, core::rank_max));
+  std::erase_if(wishes_, [&](const wish& each) {
+    const bool is_same_kind = !each.is_of_request && (each.rank == core::rank_pinned) == is_pin;
+    return is_same_kind && each.token_begin == verb.token_begin && each.token_end == verb.token_end;
+  });
+  if (verb.ttl_ms == 0) return answer;
+  if (verb.token_begin >= verb.token_end && verb.token_end != 0) {
+    answer.outcome = verb_outcome::rejected;
+    answer.detail = "the token range is empty";
+    return answer;
+  }
+  add({verb.token_begin, verb.token_end, rank, false, end_of(now, verb.ttl_ms)});
+  if (milliseconds{verb.ttl_ms} > limits::wish_ttl_max || wanted > core::rank_max) {
+    answer.outcome = verb_outcome::clipped;
+    answer.detail = "at most " + std::to_string(milliseconds{limits::wish_ttl_max}.count()) + " ms and priority " + std::to_string(core::rank_max);
+  }
+  return answer;
+}
+
+void session_wishes::take(const std::vector<retain_range>& ranges, core::instant now) {
+  std::erase_if(wishes_, [](const wish& each) { return each.is_of_request; });
+  for (const auto& range : ranges) {
+    const auto rank = static_cast<std::uint8_t>(std::clamp<std::int32_t>(range.priority, 0, core::rank_max));
+    add({range.token_begin, range.token_end, rank, true, end_of(now, range.ttl_ms)});
+  }
+}
+
+bool session_wishes::concerns_holders(core::instant now) {
+  std::erase_if(wishes_, [now](const wish& each) { return each.until <= now; });
+  return is_told_ || !wishes_.empty();
+}
+
+owner_intent session_wishes::intent(owner_id owner, std::span<const core::block_identity> chain, std::uint32_t block_tokens,
+                                    core::instant now) {
+  owner_intent intent{owner, ++generation_, {}};
+  const auto blocks = static_cast<std::uint32_t>(chain.size());
+  for (const wish& each : wishes_) {
+    // The first block that the range touches, and the last one that ends within it.
+    const auto end = each.token_end == 0 ? blocks : std::min(blocks, each.token_end / block_tokens);
+    const auto begin = std::min(end, each.token_begin / block_tokens);
+    if (begin == end || each.until <= now) continue;
+    const auto left = std::chrono::ceil<milliseconds>(each.until - now);
+    intent.wishes.push_back({chain[end - 1], end - begin, each.rank, static_cast<std::uint32_t>(left.count())});
+  }
+  is_told_ = !intent.wishes.empty();
+  return intent;
+}
+
+}  // namespace troupe::actors
