@@ -44,6 +44,13 @@ closed_loop loop_of(const recorded_trace& trace, const loop_options& options = {
   return std::move(*made);
 }
 
+/// "1,2,...,last"
+std::string ids_to(int last) {
+  std::string text = "1";
+  for (int id = 2; id <= last; ++id) text.append(",").append(std::to_string(id));
+  return text;
+}
+
 constexpr std::size_t much = 100;
 
 }  // namespace
@@ -148,9 +155,7 @@ TEST_CASE("a trace without sessions has no slots") {
 }
 
 TEST_CASE("equal blocks have equal tokens, different ones differ, and what is beyond the last block is one request's alone") {
-  std::string many = "1";
-  for (int id = 2; id <= 300; ++id) many += "," + std::to_string(id);
-  const auto trace = read({session(request(0, 1, many) + "," + request(1, 1, "1,2")), session(request(0, 1, "1,2"))});
+  const auto trace = read({session(request(0, 1, ids_to(300)) + "," + request(1, 1, "1,2")), session(request(0, 1, "1,2"))});
   const auto prompts = prompt_tokens::make(trace, 20);
   REQUIRE(prompts);
   std::vector<token_id> long_one, short_one, again, other;
@@ -172,9 +177,7 @@ TEST_CASE("equal blocks have equal tokens, different ones differ, and what is be
 }
 
 TEST_CASE("a vocabulary that cannot name every block is refused") {
-  std::string many = "1";
-  for (int id = 2; id <= 20; ++id) many += "," + std::to_string(id);
-  const auto trace = read({session(request(0, 1, many))});
+  const auto trace = read({session(request(0, 1, ids_to(20)))});
   CHECK_FALSE(prompt_tokens::make(trace, 2));
   CHECK(prompt_tokens::make(trace, 3));
 }
