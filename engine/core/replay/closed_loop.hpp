@@ -66,7 +66,7 @@ class closed_loop {
   };
   closed_loop() = default;
   void add(const recorded_session& recorded);
-  void link(std::uint32_t number, std::uint32_t first_of_session, double begin_at_s, std::vector<std::uint32_t>& last_of);
+  void link(std::uint32_t number, std::uint32_t first_agent, double begin_at_s, std::vector<std::uint32_t>& last_of);
   void begin(std::uint32_t session, double at_s);
 
   loop_options options_;
