@@ -14,10 +14,12 @@ namespace {
 using namespace core::replay;
 
 /// What is told of each tool pause: the lab's hints, drawn for the pauses of the loop.
-expected<std::vector<float>> hints_of(const replay_shared_options& shared, const closed_loop& loop) {
+expected<std::vector<float>> hints_of(const replay_shared_options& shared, const replay_online_options& options, const closed_loop& loop) {
   const auto hints = parse_hints(shared.hints);
   if (!hints)
     return failure{errc::invalid_request, "--hints " + shared.hints + ": expects none, exact, lognormal:SIGMA or constant:SECONDS", {}};
+  if (options.lifecycle == "none" && hints->what != hint_options::kind::none)
+    return failure{errc::invalid_request, "--hints are told with tool pauses, which --lifecycle none does not tell", {}};
   scenario pauses;
   for (const auto& request : loop.requests()) pauses.requests.emplace_back().tool_pause_s = request.pause_s;
   return make_hints(pauses, *hints, shared.seed);
@@ -56,7 +58,7 @@ expected<std::pair<std::string, std::string>> play(const replay_shared_options& 
   if (!prompts) return prompts.error();
   auto loop = loop_of(shared, options, *trace);
   if (!loop) return loop.error();
-  auto hints = hints_of(shared, *loop);
+  auto hints = hints_of(shared, options, *loop);
   if (!hints) return hints.error();
   online_options play;
   play.told = options.lifecycle == "events" ? online_options::lifecycle::events : online_options::lifecycle::none;

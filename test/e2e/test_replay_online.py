@@ -100,7 +100,8 @@ class ReplayOnline(unittest.TestCase):
         done, result = play("http://127.0.0.1:1", [OTHER])
         self.assertEqual((done.returncode, result), (1, None))
         self.assertIn("troupe: no answer", done.stderr)
-        for arguments in (["--scenario", "closed:0"], ["--hints", "often"], ["--vocabulary", "2"]):
+        for arguments in (["--scenario", "closed:0"], ["--hints", "often"], ["--vocabulary", "2"],
+                          ["--hints", "exact", "--lifecycle", "none"]):
             done, _ = play("http://127.0.0.1:1", [OTHER], *arguments)
             self.assertEqual(done.returncode, 1, arguments)
         self.assertEqual(play("ftp://here", [OTHER])[0].returncode, 1)
