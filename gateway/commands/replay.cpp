@@ -1,6 +1,4 @@
 // `troupe replay`: a recorded workload against the product's own policies, routing and index, in virtual time.
-#include <unistd.h>
-
 #include <CLI/App.hpp>
 #include <charconv>
 #include <chrono>
@@ -14,9 +12,10 @@
 #include "engine/core/replay/future.hpp"
 #include "engine/core/replay/trace_reader.hpp"
 #include "engine/core/routing.hpp"
-#include "engine/store/input_files.hpp"
 #include "gateway/commands/commands.hpp"
+#include "gateway/commands/replay_online.hpp"
 #include "gateway/commands/replay_rows.hpp"
+#include "gateway/commands/replay_trace.hpp"
 
 namespace troupe::gateway {
 namespace {
@@ -25,55 +24,18 @@ using namespace core::replay;
 
 constexpr double capacity_shares_default[] = {0.01, 0.02, 0.03, 0.05};  // real pressure is there
 
-struct replay_options {
-  std::vector<std::filesystem::path> traces;
-  std::string format, scenario_text = "recorded", hints = "none";
-  std::vector<std::string> policies, routings{"cost"}, tiers;
+struct replay_options : replay_shared_options {
+  replay_online_options online;
+  std::vector<std::string> routings{"cost"}, tiers;
   std::vector<double> capacity_shares;
   std::uint64_t capacity_blocks = 0;
-  std::uint32_t seed = 1, workers = 1;
+  std::uint32_t workers = 1;
   bool deaths = false;
-  std::filesystem::path timing, json;
+  std::filesystem::path timing;
 };
 
 using clock = std::chrono::steady_clock;
 double seconds_since(clock::time_point begin) { return std::chrono::duration<double>(clock::now() - begin).count(); }
-
-/// One line on a terminal that is written over; silent elsewhere.
-class progress_bar {
- public:
-  void show(const std::string& what, double share) {
-    if (!is_terminal_) return;
-    constexpr int width = 40;
-    std::string bar(static_cast<std::size_t>(share * width), '#');
-    bar.resize(width, '.');
-    std::fprintf(stderr, "\r[%s] %-36.36s", bar.c_str(), what.c_str());
-  }
-  ~progress_bar() {
-    if (is_terminal_) std::fprintf(stderr, "\r\033[K");
-  }
-
- private:
-  bool is_terminal_ = ::isatty(STDERR_FILENO) != 0;
-};
-
-expected<recorded_trace> load(const replay_options& options, progress_bar& bar) {
-  std::optional<trace_format> format = trace_format_of(options.format);
-  std::unique_ptr<trace_reader> reader;
-  std::size_t count = 0;
-  for (const auto& path : options.traces) {
-    const auto problem = store::read_inputs(path, [&](const std::string& name, std::string_view content) -> std::optional<failure> {
-      if (!format) format = guess_trace_format(content);
-      if (!format) return failure{errc::corrupt_data, name + ":1: fits no format: give --format", {}};
-      if (!reader) reader = std::make_unique<trace_reader>(*format);
-      if (count++ % 16 == 0) bar.show("reading " + name, 0);
-      return reader->add(name, content);
-    });
-    if (problem) return *problem;
-  }
-  if (!reader) return failure{errc::corrupt_data, "the trace holds no file", {}};
-  return reader->finish();
-}
 
 /// SHARE (at most 1) or BYTES of `host=...`, in blocks.
 expected<std::uint64_t> host_blocks_of(const replay_options& options, const replay_rates& rates, const scenario& played,
@@ -148,7 +110,7 @@ expected<std::vector<replay_row>> replay(const replay_options& options, replay_s
   shape->seed = options.seed;
   const auto rates = rates_of(options);
   if (!rates) return rates.error();
-  const auto trace = load(options, bar);
+  const auto trace = load_trace(options.traces, options.format, bar);
   if (!trace) return trace.error();
   const auto played = make_scenario(*trace, *shape);
   if (!played) return played.error();
@@ -171,6 +133,7 @@ expected<std::vector<replay_row>> replay(const replay_options& options, replay_s
 }
 
 int run_replay(const replay_options& options) {
+  if (!options.online.url.empty()) return run_online(options, options.online);
   replay_summary summary;
   const auto rows = replay(options, summary);
   if (!rows) return fail(rows.error().message);
@@ -181,31 +144,41 @@ int run_replay(const replay_options& options) {
   return file ? 0 : fail("cannot write " + options.json.string());
 }
 
+void add_shared_options(CLI::App& sub, replay_options& options) {
+  sub.add_option("trace", options.traces, "Files (plain, .xz, .zst), folders or .tar.zst of them")->required();
+  std::vector<std::string> formats;
+  for (const auto name : trace_format_names()) formats.emplace_back(name);
+  sub.add_option("--format", options.format, "sessions, mooncake, agentic or trace; default: what the first file looks like")
+      ->check(CLI::IsMember(formats));
+  sub.add_option("--scenario", options.scenario_text, "recorded, or closed:C with C slots");
+  sub.add_option("--seed", options.seed, "Of the shuffle, the hints' errors, random routing and urgent agents");
+  sub.add_option("--policy", options.policies,
+                 "Any of lru, priority, lifecycle, belady; online: the one that the server has, for the report")
+      ->delimiter(',');
+  sub.add_option("--hints", options.hints, "none, exact, lognormal:SIGMA or constant:SECONDS: what is said of a tool pause when it begins");
+  sub.add_option("--json", options.json, "Also write the figures here");
+}
+
+void add_lab_options(CLI::App& sub, replay_options& options, CLI::Option* online) {
+  auto* share = sub.add_option("--capacity-share", options.capacity_shares, "Of the unique blocks, on all devices together")
+                    ->delimiter(',')
+                    ->check(CLI::Range(0.0, 1.0))
+                    ->excludes(online);
+  sub.add_option("--capacity-blocks", options.capacity_blocks, "On all devices together")->excludes(share)->excludes(online);
+  sub.add_option("--tier", options.tiers, "host=SHARE (at most 1) or host=BYTES, shared by all workers")->excludes(online);
+  sub.add_option("--workers", options.workers, "Devices")->check(CLI::Range(1, 256))->excludes(online);
+  sub.add_option("--routing", options.routings, "Any of round_robin, random, least_loaded, sticky, cost")->delimiter(',')->excludes(online);
+  sub.add_flag("--deaths", options.deaths, "The end of a session is known")->excludes(online);
+  sub.add_option("--timing", options.timing, "TOML with the rates; default: those of configs/timing.toml")->excludes(online);
+}
+
 }  // namespace
 
 void add_replay(CLI::App& app, command& run) {
   auto options = std::make_shared<replay_options>();
-  auto* sub = app.add_subcommand("replay", "A recorded workload against the policies, in virtual time");
-  sub->add_option("trace", options->traces, "Files (plain, .xz, .zst), folders or .tar.zst of them")->required();
-  std::vector<std::string> formats;
-  for (const auto name : trace_format_names()) formats.emplace_back(name);
-  sub->add_option("--format", options->format, "sessions, mooncake, agentic or trace; default: what the first file looks like")
-      ->check(CLI::IsMember(formats));
-  sub->add_option("--scenario", options->scenario_text, "recorded, or closed:C with C slots");
-  sub->add_option("--seed", options->seed, "Of the shuffle, the hints' errors and random routing");
-  sub->add_option("--policy", options->policies, "Any of lru, priority, lifecycle, belady")->delimiter(',');
-  auto* share = sub->add_option("--capacity-share", options->capacity_shares, "Of the unique blocks, on all devices together")
-                    ->delimiter(',')
-                    ->check(CLI::Range(0.0, 1.0));
-  sub->add_option("--capacity-blocks", options->capacity_blocks, "On all devices together")->excludes(share);
-  sub->add_option("--tier", options->tiers, "host=SHARE (at most 1) or host=BYTES, shared by all workers");
-  sub->add_option("--workers", options->workers, "Devices")->check(CLI::Range(1, 256));
-  sub->add_option("--routing", options->routings, "Any of round_robin, random, least_loaded, sticky, cost")->delimiter(',');
-  sub->add_option("--hints", options->hints,
-                  "none, exact, lognormal:SIGMA or constant:SECONDS: what is said of a tool pause when it begins");
-  sub->add_flag("--deaths", options->deaths, "The end of a session is known");
-  sub->add_option("--timing", options->timing, "TOML with the rates; default: those of configs/timing.toml");
-  sub->add_option("--json", options->json, "Also write the figures here");
+  auto* sub = app.add_subcommand("replay", "A recorded workload against the policies, in virtual time or against a live gateway");
+  add_shared_options(*sub, *options);
+  add_lab_options(*sub, *options, add_online_options(*sub, options->online));
   sub->callback([options, &run] { run = [options] { return run_replay(*options); }; });
 }
 

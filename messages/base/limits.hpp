@@ -104,6 +104,8 @@ inline constexpr std::size_t model_json_bytes_max = 16 << 20;   ///< config.json
 inline constexpr std::size_t model_shards_max = 4'096;          ///< weight files of one model; corrupt_data
 inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
 inline constexpr std::size_t input_file_bytes_max = std::size_t{4} << 30;  ///< unpacked, of the replay lab; invalid_request
+inline constexpr std::size_t replay_connections_max = 256;      ///< of one online replay; what is due then waits
+inline constexpr std::size_t replay_errors_max = 16;            ///< different texts in its report; others are only counted
 inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
 
 // disk and remote store

@@ -35,7 +35,8 @@ class session_events : public json_events {
   }
   bool start_array(std::size_t) {
     const level now = levels_.empty() ? level::other : levels_.back();
-    if (key_ == "requests" && (now == level::document || now == level::request)) return push(level::requests);
+    if (key_ == "requests" && now == level::document) return push(level::requests);
+    if (key_ == "requests" && now == level::request) return begin_agent();
     if (now != level::request) return push(level::other);
     if (key_ == "hash_ids") {
       ids_.clear();
@@ -44,7 +45,7 @@ class session_events : public json_events {
     return push(key_ == "input_types" ? level::inputs : key_ == "output_types" ? level::outputs : level::other);
   }
   bool end_array() {
-    pop();
+    if (pop() == level::requests && agents_.size() > 1) agents_.pop_back();
     return true;
   }
   bool key(std::string& name) {
@@ -76,6 +77,11 @@ class session_events : public json_events {
     levels_.pop_back();
     return ended;
   }
+  bool begin_agent() {
+    session.parents.push_back(agents_.back());
+    agents_.push_back(static_cast<std::uint32_t>(session.parents.size() - 1));
+    return push(level::requests);
+  }
   bool number(double value);
   bool end_request();
 
@@ -83,6 +89,7 @@ class session_events : public json_events {
   std::uint64_t scope_;
   std::vector<level> levels_;
   std::vector<draft> drafts_;
+  std::vector<std::uint32_t> agents_{0};  ///< whose requests are being read, the lead first
   std::string key_;
   std::vector<std::uint64_t> ids_;
   path_builder paths_;
@@ -145,6 +152,7 @@ bool session_events::end_request() {
   }
   ended.request.last = paths_.add(trace_.blocks, ids_);
   ended.request.blocks = static_cast<std::uint32_t>(ids_.size());
+  ended.request.agent = agents_.back();
   ids_.clear();
   session.requests.push_back(ended.request);
   return true;

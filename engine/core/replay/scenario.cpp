@@ -11,7 +11,7 @@
 namespace troupe::core::replay {
 namespace {
 
-constexpr double slot_stagger_s = 30, slot_rest_s = 30, gap_s_max = 900;
+constexpr double slot_stagger_s = 30, slot_rest_s = 30;
 constexpr double service_s_unknown = 5;
 
 double finish_of(double start_s, const recorded_request& request) {
@@ -38,14 +38,9 @@ double play(const recorded_session& session, double begin_s, bool capped, scenar
 }
 
 void play_closed(const recorded_trace& trace, const scenario_options& options, scenario& into) {
-  std::vector<const recorded_session*> order;
-  for (const auto& session : trace.sessions)
-    if (session.requests.size() >= 2) order.push_back(&session);
-  std::mt19937 rng(options.seed);
-  std::shuffle(order.begin(), order.end(), rng);
   std::vector<double> free_at(options.slots);
   for (std::size_t i = 0; i < free_at.size(); ++i) free_at[i] = slot_stagger_s * static_cast<double>(i);
-  for (const auto* session : order) {
+  for (const auto* session : slot_order(trace, options.seed)) {
     const auto slot = std::min_element(free_at.begin(), free_at.end());
     *slot = play(*session, *slot, true, into) + slot_rest_s;
   }
@@ -73,6 +68,15 @@ std::optional<scenario_options> parse_scenario(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), options.slots);
   if (error != std::errc{} || end != text.data() + text.size() || options.slots == 0 || options.slots > 1'000'000) return std::nullopt;
   return options;
+}
+
+std::vector<const recorded_session*> slot_order(const recorded_trace& trace, std::uint32_t seed) {
+  std::vector<const recorded_session*> order;
+  for (const auto& session : trace.sessions)
+    if (session.requests.size() >= 2) order.push_back(&session);
+  std::mt19937 rng(seed);
+  std::shuffle(order.begin(), order.end(), rng);
+  return order;
 }
 
 expected<scenario> make_scenario(const recorded_trace& trace, const scenario_options& options) {

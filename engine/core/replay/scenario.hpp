@@ -20,6 +20,11 @@ struct scenario_options {
 /// "recorded" or "closed:C".
 std::optional<scenario_options> parse_scenario(std::string_view text);
 
+inline constexpr double gap_s_max = 900;  ///< between the requests of a session in slots, without the answer's time
+
+/// The sessions of at least two requests in the order in which slots take them.
+std::vector<const recorded_session*> slot_order(const recorded_trace& trace, std::uint32_t seed);
+
 struct played_request {
   double start_s = 0, finish_s = 0;
   std::uint32_t session = 0;

@@ -48,6 +48,7 @@ struct recorded_request {
   block_index last = no_block;
   std::uint32_t blocks = 0;
   std::uint32_t input_tokens = 0, output_tokens = 0;
+  std::uint32_t agent = 0;  ///< of its session
   input_kind input = input_kind::unknown;
   answer_end end = answer_end::unknown;
   std::uint64_t tool = 0;  ///< what its answer called, by tool_of; 0: not recorded
@@ -57,6 +58,7 @@ struct recorded_session {
   std::string name;
   double begin_s = 0;                      ///< in the recorded order
   std::vector<recorded_request> requests;  ///< by time
+  std::vector<std::uint32_t> parents{0};   ///< per agent; agent 0 is the lead and its own parent, any other comes after its parent
 };
 
 struct recorded_trace {
