@@ -92,8 +92,9 @@ caf::behavior fake_worker(caf::event_based_actor* self, std::shared_ptr<worker_s
         script->heard.push_back("demote " + number(demote.owner.value));
         return owner_demoted{script->blocks_freed};
       },
-      [=](const prefetch_request& request) {
+      [=](const prefetch_request& request) -> caf::result<prefetch_done> {
         script->heard.push_back("prefetch " + std::to_string(request.tokens.size()));
+        if (script->silent_prefetch) return self->make_response_promise<prefetch_done>();
         return prefetch_done{request.id, script->blocks_freed, static_cast<std::uint32_t>(request.chain.size())};
       },
       [=](const play& act) { self->send(script->sinks.at(act.progress.id.value), act.progress); },

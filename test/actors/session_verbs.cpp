@@ -81,15 +81,6 @@ TEST_CASE("a demotion asks every worker, a prefetch the last one, and their answ
   CHECK(stage.worker.script->heard.size() == asked);
 }
 
-TEST_CASE("verbs that this version does not know to keep are rejected with the reason") {
-  one_worker stage;
-  for (const auto what : {verb_kind::pin, verb_kind::retain}) {
-    auto answer = stage.verb(stage.session, std::string{to_string(what)}, what);
-    CHECK(answer.get().outcome == verb_outcome::rejected);
-    CHECK(answer.get().detail == "this version leaves what is kept where to its policy");
-  }
-}
-
 TEST_CASE("release gives up the blocks of one owner, and the next turn owns anew") {
   one_worker stage;
   auto released = stage.verb(stage.session, "a", verb_kind::release);

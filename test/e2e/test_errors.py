@@ -177,7 +177,7 @@ class RequestRefusals(Refusals):
 
     def test_verbs_about_memory_say_what_became_of_them(self):
         self.assertEqual(self.post({"id": "tiers"}, "/v1/sessions")[0], 200)
-        for verb, status, outcome in (("pin", 200, "rejected"), ("retain", 200, "rejected"), ("demote", 200, "accepted"), ("prefetch", 409, "missing")):
+        for verb, status, outcome in (("pin", 200, "deferred"), ("retain", 200, "deferred"), ("demote", 200, "accepted"), ("prefetch", 409, "missing")):
             answer = self.post({"id": verb, "verb": verb}, "/v1/sessions/tiers/events")
             self.assertEqual((answer[0], answer[2]["outcome"]), (status, outcome))
 

@@ -32,6 +32,7 @@ struct worker_script {
   pause_forecast forecast;  ///< the answer to each outcome
   std::uint32_t blocks_freed = 0;
   bool silent = false;  ///< no request is answered
+  bool silent_prefetch = false;
   std::map<std::uint64_t, sequence_sink_actor> sinks;
 };
 
