@@ -35,6 +35,7 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .tokens_min = request.tokens_min,
                            .stop_tokens = request.stop_tokens,
                            .priority = request.priority,
+                           .is_ahead = request.is_ahead,
                            .deadline = instant{0}};
   hasher.extend(spec.chain, spec.tokens);
   if (request.timeout_ms != 0) spec.deadline = now + std::chrono::milliseconds{request.timeout_ms};

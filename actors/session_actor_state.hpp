@@ -36,6 +36,16 @@ struct session_worker {
   worker_actor handle;
 };
 
+/// The next prompt's expected begin, which is being computed ahead.
+struct session_speculation {
+  request_id id;
+  std::uint32_t tokens = 0;  ///< 0: there is none
+  std::uint64_t number = 0;  ///< of the pause in which it is worth anything
+  worker_actor worker{};
+  session_prompts::scope scope{};
+  std::uint64_t scope_seed = 0;
+};
+
 using verb_promise = caf::typed_response_promise<verb_answer>;
 using drain_promise = caf::typed_response_promise<session_drained>;
 
@@ -52,6 +62,7 @@ struct session_actor_state {
   session_pause pause;
   session_wishes wishes;
   session_history history;
+  session_speculation speculation;
   std::chrono::milliseconds cache_ttl{0};  ///< after the last use nothing keeps the context longer; 0: no such bound
   std::optional<std::uint32_t> pause_announced_ms;  ///< of the pause that begins when the running turn ends
   std::unordered_map<request_id, session_turn> turns;
@@ -101,6 +112,11 @@ void prefetch_for_return(session_pointer self);
 enum class pause_end : std::uint8_t { turn, left };
 /// The session is back, or will not be. Returns the pause that is over.
 tool_pause end_pause(session_pointer self, pause_end how);
+
+// the next prompt (session_speculation.cpp)
+void speculate(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished);
+/// A main turn has started with so many cached tokens, or none will (0).
+void end_speculation(session_pointer self, std::uint32_t cached_tokens, std::uint32_t block_tokens);
 
 // verbs, blocks and death (session_verbs.cpp)
 caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb);

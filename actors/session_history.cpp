@@ -37,11 +37,16 @@ owner_forget session_history::left_behind(owner_id owner, std::span<const core::
   if (!(owner == owner_) || digests_.empty() || digests_.size() > messages.size()) return left;
   for (std::size_t i = 0; i < digests_.size(); ++i)
     if (digest_of(messages[i]) != digests_[i]) return left;
-  const auto same = std::ranges::mismatch(chain_, chain).in1;
-  left.blocks.assign(same, chain_.end());
+  left = diverging(owner, chain);
   const auto added = messages.subspan(digests_.size());
   const bool has_user = std::ranges::any_of(added, [](const auto& each) { return each.role == core::chat_role::user; });
-  if (has_user) left.cause = core::eviction_cause::rewind;
+  if (!has_user) left.cause = core::eviction_cause::superseded;
+  return left;
+}
+
+owner_forget session_history::diverging(owner_id owner, std::span<const core::block_identity> chain) const {
+  owner_forget left{owner, {}, core::eviction_cause::rewind};
+  if (owner == owner_) left.blocks.assign(std::ranges::mismatch(chain_, chain).in1, chain_.end());
   return left;
 }
 

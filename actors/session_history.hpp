@@ -22,6 +22,8 @@ class session_history {
   /// message made the template rewind, or because its end was rewritten. Nothing otherwise: another conversation may come back to this one.
   [[nodiscard]] owner_forget left_behind(owner_id owner, std::span<const core::chat_message> messages,
                                          std::span<const core::block_identity> chain) const;
+  /// The same for a prompt that is known to go on with it after a user message.
+  [[nodiscard]] owner_forget diverging(owner_id owner, std::span<const core::block_identity> chain) const;
 
  private:
   owner_id owner_;

@@ -60,6 +60,7 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   const bool told = finished.how == turn_end::failed && finished.error.code == errc::draining;
   if (state.draining) ++(told ? state.drained.turns_told : state.drained.turns_finished);
   if (!given_up) begin_pause(self, ended, worker, finished);
+  if (!given_up && was_main) speculate(self, ended, worker, finished);
   if (was_main && state.life.state() == session_state::tool_paused) tell_lifecycle(self, "tool_pause", {});
   tell_home(self);
   // Nobody comes back after a final turn, however it ended; only a node that shuts down has asked for another try.
@@ -283,6 +284,8 @@ void take_progress(session_pointer self, const sequence_progress& progress) {
   // A worker that this turn has left may still speak.
   const auto& sender = self->current_sender();
   if (sender && !(found->worker.address() == caf::actor_cast<caf::actor_addr>(sender))) return;
+  if (progress.started && found->prompt_scope.keep)
+    end_speculation(self, progress.cached_tokens, found->work.model().block_tokens);
   const bool keeps = progress.started && found->work.owner() == self->state.life.owner();
   tell(self, progress.id, found->work.advance(progress, now_of(self)));
   if (keeps) release_superseded(self);

@@ -228,6 +228,7 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
 void begin_death(session_pointer self, const std::string& key, const session_verb& verb) {
   auto& state = self->state;
   end_pause(self, pause_end::left);
+  end_speculation(self, 0, 0);
   state.life.die(unix_ms_of(self));
   fail_all_turns(self, {errc::cancelled, "the session died", {}});
   tell_home(self);
@@ -287,6 +288,7 @@ void go_dormant(session_pointer self) {
   auto& state = self->state;
   if (!state.life.rest()) return;
   end_pause(self, pause_end::left);
+  end_speculation(self, 0, 0);
   state.prompts.forget();
   state.history.forget();
   auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {

@@ -34,6 +34,19 @@ names names_until_unknown() {
   return known;
 }
 
+/// The prompt that is computed ahead is no verb, but it is told of in the same way.
+names verbs_counted() {
+  auto known = names_until_unknown<verb_kind>();
+  known.insert({"dormant", "speculate"});
+  return known;
+}
+
+names outcomes_counted() {
+  auto known = names_until_unknown<verb_outcome>();
+  known.insert({"useful", "wasted"});
+  return known;
+}
+
 prometheus::Family<prometheus::Counter>& counter(prometheus::Registry& registry, const std::string& name, const std::string& help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
@@ -49,7 +62,7 @@ const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01
 }  // namespace
 
 struct trace_metrics::state {
-  names models, hows = endings(), verbs = names_until_unknown<verb_kind>(), outcomes = names_until_unknown<verb_outcome>();
+  names models, hows = endings(), verbs = verbs_counted(), outcomes = outcomes_counted();
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& turns = counter(registry, "troupe_turns_total", "Turns by how they ended.");
   prometheus::Family<prometheus::Counter>& prompt = counter(registry, "troupe_prompt_tokens_total", "Prompt tokens of all turns.");

@@ -212,6 +212,8 @@ void turn::take_token(const core::sampled_token& token, turn_output& output) {
 void turn::tell(const std::vector<text::answer_piece>& pieces, turn_output& output) {
   for (const auto& piece : pieces) {
     const auto what = delta_kind(piece.what);
+    if (what == turn_delta::kind::reasoning) reasoning_ += piece.text;
+    if (what == turn_delta::kind::text) text_ += piece.text;
     const bool begins = what == turn_delta::kind::tool_begin;
     if (!output.deltas.empty() && !begins && untold_.empty()) {
       auto& last = output.deltas.back();

@@ -76,6 +76,9 @@ class turn {
   /// Names the blocks of prompt and answer.
   [[nodiscard]] std::vector<core::block_identity> whole_chain() const;
   [[nodiscard]] const std::vector<token_id>& tokens() const noexcept { return tokens_; }
+  [[nodiscard]] std::uint64_t scope_seed() const noexcept { return setup_.hasher.seed(); }
+  [[nodiscard]] const std::string& reasoning() const noexcept { return reasoning_; }
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
   /// What has been generated.
   [[nodiscard]] std::vector<token_id> answer() const { return {tokens_.begin() + static_cast<std::ptrdiff_t>(prompt_tokens_), tokens_.end()}; }
   [[nodiscard]] core::instant deadline() const noexcept { return setup_.deadline; }
@@ -104,6 +107,7 @@ class turn {
   std::optional<text::answer_decoder> decoder_;
   std::vector<core::sampled_token> untold_;  ///< with logprobs: tokens whose text is held back
   std::vector<std::string> tool_names_;
+  std::string reasoning_, text_;  ///< of the answer so far
   turn_usage usage_;
   worker_id worker_;
   core::turn_input input_ = core::turn_input::unknown;

@@ -50,6 +50,7 @@ struct AdmitRequest {
   input @12 :TurnInput;
   paused @13 :ToolPause;
   maxTier @14 :Common.TierLevel;
+  isAhead @15 :Bool;
 }
 
 struct TurnOutcome {

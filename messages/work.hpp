@@ -28,6 +28,7 @@ struct admit_request {
   std::uint32_t tokens_max = 1, tokens_min = 0;
   std::vector<token_id> stop_tokens;
   std::int32_t priority = 0;
+  bool is_ahead = false;                    ///< of the turn that it is for: nobody has asked yet
   std::uint32_t timeout_ms = 0;             ///< 0: none
   bool operator==(const admit_request&) const = default;
 };

@@ -188,6 +188,11 @@ std::uint32_t block_pool::acquire_prefix(std::span<const block_identity> chain, 
   return matched;
 }
 
+void block_pool::claim(owner_id owner, std::span<const block_index> table) {
+  const auto end = std::ranges::find_if(table, [&](block_index block) { return state_->records[block].state != block_state::cached; });
+  state_->claim(owner, table.first(static_cast<std::size_t>(end - table.begin())));
+}
+
 void block_pool::finish_turn(owner_id owner, turn_finish how) {
   how.stream = state_->stream_of(owner);
   if (how.stream != no_stream) state_->policy->turn_finished(how, state_->now);

@@ -73,6 +73,8 @@ class block_pool {
   /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
   std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens, owner_id owner,
                                std::vector<block_index>& table, const turn_opening* opening = nullptr);
+  /// The context of the owner's turn is this table, as far as it is cached: said before its leases end.
+  void claim(owner_id owner, std::span<const block_index> table);
   /// How the answer to a turn that was opened here has ended; `how.stream` is ignored.
   void finish_turn(owner_id owner, turn_finish how);
   struct prefix_peek {

@@ -23,7 +23,7 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
   const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
   lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
-  if (why == purpose::admission) request.opening = opening_of(spec);
+  if (why == purpose::admission && !spec.is_ahead) request.opening = opening_of(spec);
   job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
   return request;
@@ -102,7 +102,7 @@ void onboarder::pump(const onboard_room& room, instant now) {
     const auto outcome = begin(jobs_.at(next->spec.id), room);
     if (outcome == attempt::begun) continue;
     if (outcome == attempt::no_room && (!room.is_idle || is_moving())) return;
-    counts_.blocks_recomputed += next->grant->slots.size();
+    if (outcome == attempt::no_room) counts_.blocks_recomputed += next->grant->slots.size();
     make_ready(next->spec.id);
   }
 }
@@ -119,7 +119,10 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   const auto count = end - held.matched;
   const double computed_s = room.prefill_tokens_per_s > 0 ? count * pool_.block_tokens() / room.prefill_tokens_per_s : 0;
   const double copied_s = rate_.per_second() > 0 ? count / rate_.per_second() : 0;
-  if (computed_s > 0 && copied_s > computed_s) return attempt::not_worth_it;
+  if (computed_s > 0 && copied_s > computed_s) {
+    if (waiting.why == purpose::admission) counts_.blocks_recomputed += count;
+    return attempt::not_worth_it;
+  }
   std::uint64_t reserved = room.blocks_promised;
   for (const auto& [id, each] : jobs_)
     if (each.ticket) reserved += need_of(each);
@@ -127,7 +130,7 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   const std::uint64_t available = pool_.available() - held.idle;
   if (opens && blocks_for(spec.tokens.size() + 1) - held.matched + reserved > available) return attempt::no_room;
   const turn_opening opening = opening_of(spec);
-  pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table, opens ? &opening : nullptr);
+  pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table, opens && !spec.is_ahead ? &opening : nullptr);
   waiting.first = waiting.table.size();
   if (opens) {
     pool_.acquire_private(count, waiting.table);

@@ -137,6 +137,7 @@ void scheduler::state::give_back(sequence& holder) {
   const bool keeps =
       holder.phase != sequence_phase::ended || holder.reason == finish_reason::stop || holder.reason == finish_reason::length;
   if (keeps && holder.has_unpublished) publish_left(holder);
+  pool.claim(holder.spec.owner, holder.table);
   for (const block_index block : holder.table | std::views::reverse) pool.release(block);
   holder.table.clear();
   holder.computed = holder.planned = 0;

@@ -42,6 +42,7 @@ struct sequence_spec {
   std::uint32_t tokens_min = 0;             ///< stop tokens are ignored before
   std::vector<token_id> stop_tokens;        ///< end of sequence and the request's own; empty with ignore_eos
   std::int32_t priority = 0;                ///< higher first
+  bool is_ahead = false;                    ///< of the turn that it is for, so it opens none
   instant deadline{0};                      ///< 0: none
 };
 

@@ -65,7 +65,7 @@ bool scheduler::state::start(sequence& next) {
   const std::uint32_t needed = std::min(blocks_for(next.size() + 1), blocks_total);
   if (needed - cached.matched + blocks_promised() + blocks_reserved > pool.available() - cached.idle) return false;
   const turn_opening opening = opening_of(next.spec);
-  match_cached(next, &opening);
+  match_cached(next, next.spec.is_ahead ? nullptr : &opening);
   waiting.erase(next.key);
   next.phase = sequence_phase::running;
   next.slot = free_slots.back();

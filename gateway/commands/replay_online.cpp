@@ -28,7 +28,7 @@ expected<std::vector<float>> hints_of(const replay_shared_options& shared, const
 expected<closed_loop> loop_of(const replay_shared_options& shared, const replay_online_options& options, const recorded_trace& trace) {
   const auto shape = parse_scenario(shared.scenario_text);
   if (!shape) return failure{errc::invalid_request, "--scenario " + shared.scenario_text + ": expects recorded or closed:C", {}};
-  return closed_loop::make(trace, {shape->slots, shared.seed, options.slot_wait_s});
+  return closed_loop::make(trace, {shape->slots, shared.seed, options.pause_scale, options.slot_wait_s});
 }
 
 online_summary summary_of(const replay_shared_options& shared, const replay_online_options& options, const closed_loop& loop) {
@@ -96,6 +96,7 @@ CLI::Option* add_online_options(CLI::App& sub, replay_online_options& options) {
                  "Of closed:C: slot i is first free after i times this, and rests so long between sessions")
       ->check(CLI::Range(0.0, 3600.0))
       ->needs(online);
+  sub.add_option("--pause-scale", options.pause_scale, "What recorded pauses are multiplied by")->check(CLI::Range(0.0, 1000.0))->needs(online);
   sub.add_option("--request-timeout-s", options.request_timeout_s, "Of each request")->check(CLI::Range(0.1, 3600.0))->needs(online);
   return online;
 }

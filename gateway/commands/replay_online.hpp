@@ -11,7 +11,7 @@ namespace troupe::gateway {
 struct replay_online_options {
   std::string url;  ///< empty: the replay is not online
   std::string model, lifecycle = "events", urgent_hint = "priority";
-  double urgent_share = 0, slot_wait_s = 30, request_timeout_s = 600;
+  double urgent_share = 0, pause_scale = 1, slot_wait_s = 30, request_timeout_s = 600;
   std::uint32_t vocabulary = 256;  ///< token ids below it are in every byte-level vocabulary
 };
 

@@ -152,3 +152,60 @@ TEST_CASE("a prompt that rewinds its conversation leaves the blocks behind the d
   CHECK(stage.worker.script->forgotten[0].cause == core::eviction_cause::rewind);
   CHECK_FALSE(stage.worker.script->forgotten[0].blocks.empty());
 }
+
+namespace {
+
+/// The fake template shows every block it is given; this one drops reasoning, as reasoning families do for what is behind a user message.
+struct reasoning_session : paused_session {
+  void answer_with_reasoning() {
+    request<request_id>(session, chat(1, "hi"), to);
+    say(worker, started(1, 21, 0));
+    say(worker, tokens(1, 0, "<think>hmm hmm hmm</think>ok"));
+    say(worker, ended(1, finish_reason::stop));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("after an answer with reasoning the next prompt is computed ahead, and what it will not share is given up") {
+  reasoning_session stage;
+  stage.answer_with_reasoning();
+  const auto& admitted = stage.worker.script->admitted;
+  REQUIRE(admitted.size() == 2);
+  CHECK(admitted[1].is_ahead);
+  CHECK(admitted[1].priority == -101);
+  CHECK(admitted[1].owner == admitted[0].owner);
+  CHECK(admitted[1].tokens_max == 1);
+  // The first prompt without its last line, the answer without its reasoning, and the begin of the user's message.
+  const std::vector<token_id> shared(admitted[0].tokens.begin(), admitted[0].tokens.end());
+  CHECK(std::equal(shared.begin(), shared.end(), admitted[1].tokens.begin()));
+  REQUIRE(stage.worker.script->forgotten.size() == 1);
+  CHECK(stage.worker.script->forgotten[0].cause == core::eviction_cause::rewind);
+  CHECK(std::ranges::count(*stage.heard, "finished stop") == 1);
+
+  auto next = stage.chat(2, "hi");
+  next.prompt.messages.push_back({chat_role::assistant, {{chat_block::kind::text, "ok", {}, {}}}});
+  next.prompt.messages.push_back({chat_role::user, {{chat_block::kind::text, "and now", {}, {}}}});
+  stage.traced->clear();
+  stage.request<request_id>(stage.session, next, stage.to);
+  CHECK(std::equal(admitted[1].tokens.begin(), admitted[1].tokens.end(), admitted[2].tokens.begin()));
+  stage.say(stage.worker, stage.started(2, 70, static_cast<std::uint32_t>(admitted[1].tokens.size()) / 4 * 4));
+  CHECK(stage.traced->back() == "speculate useful 0");
+}
+
+TEST_CASE("what was computed ahead for a session that dies or says something else was wasted") {
+  reasoning_session stage;
+  stage.answer_with_reasoning();
+  REQUIRE(stage.worker.script->admitted.size() == 2);
+  const auto ahead = stage.worker.script->admitted[1].id.value;
+  stage.traced->clear();
+  stage.verb(stage.session, "end", verb_kind::die);
+  CHECK(std::ranges::count(*stage.traced, "speculate wasted 0") == 1);
+  CHECK(std::ranges::count(stage.worker.script->heard, "cancel " + std::to_string(ahead)) == 1);
+}
+
+TEST_CASE("nothing is computed ahead of a tool's result or of an answer without reasoning") {
+  paused_session stage;
+  stage.turn_until_pause(1, {"build"});
+  CHECK(stage.worker.script->admitted.size() == 1);
+}

@@ -55,6 +55,14 @@ constexpr std::size_t much = 100;
 
 }  // namespace
 
+TEST_CASE("pauses may be longer than they were recorded") {
+  const auto trace = read({session(request(0, 2, "1,2", tool_use) + "," + request(5, 1, "1,2,3", tool_result))});
+  auto loop = loop_of(trace, {.pause_scale = 4});
+  CHECK(loop.take_due(0, much) == numbers{0});
+  loop.answered(0, 10);
+  CHECK(loop.next_due_s() == 22);
+}
+
 TEST_CASE("a request is due the recorded pause after the answer before it, however long that took") {
   const auto trace =
       read({session(request(0, 2, "1,2", tool_use) + "," + request(5, 1, "1,2,3", tool_result) + "," + request(6, 1, "1", person))});

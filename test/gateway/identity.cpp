@@ -64,6 +64,24 @@ TEST_CASE("hints are read in their groups and in their other spellings") {
   CHECK(identify({}, R"({"agent_hints":{"sched":{"priority":1.5}}})").error().param == "agent_hints.sched.priority");
 }
 
+TEST_CASE("hints say where and how long a context may be kept, in our words and in TensorRT-LLM's") {
+  const auto ours = identify({{"x-session-id", "s"}},
+                             R"({"agent_hints":{"cache":{"max_tier":"host","ttl_ms":5000,"retain":[{"start":16,"end":64,"weight":80,"ttl_ms":7},
+                                {"token_start":0,"token_end":32,"priority":20,"duration_ms":9},{}]}}})");
+  REQUIRE(ours);
+  CHECK(ours->hints.max_tier == core::tier_level::host);
+  CHECK(ours->hints.cache_ttl_ms == 5000);
+  CHECK(ours->hints.retain == std::vector<retain_range>{{16, 64, 80, 7}, {0, 32, 20, 9}, {0, 0, 0, 300'000}});
+  const auto param_of = [](std::string_view cache) {
+    const auto refused = identify({{"x-session-id", "s"}}, R"({"agent_hints":{"cache":)" + std::string(cache) + "}}");
+    return refused ? "taken" : refused.error().param;
+  };
+  CHECK(param_of(R"({"max_tier":"tape"})") == "agent_hints.cache.max_tier");
+  CHECK(param_of(R"({"retain":[{"start":4,"end":4}]})") == "agent_hints.cache.retain[0].end");
+  CHECK(param_of(R"({"retain":[{"weight":101}]})") == "agent_hints.cache.retain[0].weight");
+  CHECK(param_of(R"({"retain":[7]})") == "agent_hints.cache.retain[0]");
+}
+
 TEST_CASE("a session id is short and printable, and no session is its own parent") {
   CHECK(identify({{"x-session-id", std::string(limits::session_id_bytes_max, 'a')}}, "{}"));
   CHECK(identify({{"x-session-id", std::string(limits::session_id_bytes_max + 1, 'a')}}, "{}").error().param == "x-session-id");

@@ -68,6 +68,21 @@ TEST_CASE("a conversation becomes typed blocks in order") {
   CHECK(result->turn.prompt.what == turn_prompt::kind::chat);
 }
 
+TEST_CASE("a content part may end in a cache breakpoint of five minutes or an hour") {
+  const auto part = [](std::string_view control) {
+    return with_messages(R"({"role":"user","content":[{"type":"text","text":"a","cache_control":)" + std::string(control) + "}]}");
+  };
+  const auto ttl_of = [&](std::string_view control) { return read_chat(part(control))->turn.prompt.messages[0].blocks[0].cache_ttl_ms; };
+  CHECK(ttl_of(R"({"type":"ephemeral"})") == 300'000);
+  CHECK(ttl_of(R"({"type":"ephemeral","ttl":"1h"})") == 3'600'000);
+  CHECK(ttl_of("null") == 0);
+  const auto refused = read_chat(part(R"({"type":"ephemeral","ttl":"2h"})"));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == errc::invalid_request);
+  CHECK(refused.error().param == "messages[0].content[0].cache_control.ttl");
+  CHECK(read_chat(part(R"({"type":"forever"})")).error().param == "messages[0].content[0].cache_control.type");
+}
+
 TEST_CASE("every sampling field arrives in the turn") {
   const auto result = read_chat(chat_with(R"("temperature":0.5,"top_p":0.9,"top_k":40,"min_p":0.05,"repetition_penalty":1.1,
     "presence_penalty":-1,"frequency_penalty":2,"seed":-3,"max_tokens":7,"max_completion_tokens":9,"min_tokens":2,

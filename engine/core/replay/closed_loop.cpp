@@ -74,12 +74,12 @@ void closed_loop::link(std::uint32_t number, std::uint32_t first_agent, double b
     own = agents_[first_agent + own].parent - first_agent;
   const auto before = last_of[own];
   if (before == none) {
-    made.gap_s = made.asked.at_s - begin_at_s;
+    made.gap_s = (made.asked.at_s - begin_at_s) * options_.pause_scale;
     sessions_.back().roots.push_back(number);
     return;
   }
   waiters_[before].push_back(number);
-  made.gap_s = gap_after(requests_[before].asked, made.asked);
+  made.gap_s = gap_after(requests_[before].asked, made.asked) * options_.pause_scale;
   if (is_first) return;
   made.cause = cause_of(made.asked);
   if (requests_[before].asked.end == answer_end::tool_calls || made.cause == turn_cause::tool) requests_[before].pause_s = made.gap_s;

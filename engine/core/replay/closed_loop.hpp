@@ -17,6 +17,7 @@ namespace troupe::core::replay {
 struct loop_options {
   std::uint32_t slots = 0;  ///< sessions at once, in the shuffled order of closed:C; 0: each at its recorded time
   std::uint32_t seed = 1;   ///< of the shuffle
+  double pause_scale = 1;   ///< what a recorded pause is multiplied by: more of it lets more sessions share the same load
   double slot_wait_s = 30;  ///< slot i is first free after i times this, and after each session it rests so long
 };
 
