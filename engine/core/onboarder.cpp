@@ -50,11 +50,14 @@ void onboarder::tier_changed() {
 
 void onboarder::make_ready(request_id id) {
   auto done = jobs_.extract(id);
-  job& ready = done.mapped();
+  make_ready(std::move(done.mapped()));
+}
+
+void onboarder::make_ready(job ready) {
   end_lease(ready);
   if (ready.why == purpose::admission) return ready_.push_back(std::move(ready.spec));
   const auto& spec = ready.spec;
-  prefetched_.push_back({id, ready.onboarded, pool_.peek_prefix(spec.chain, spec.hasher.root(), spec.tokens).matched});
+  prefetched_.push_back({spec.id, ready.onboarded, pool_.peek_prefix(spec.chain, spec.hasher.root(), spec.tokens).matched});
 }
 
 void onboarder::end_lease(job& held) {
@@ -126,6 +129,7 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   std::uint64_t reserved = room.blocks_promised;
   for (const auto& [id, each] : jobs_)
     if (each.ticket) reserved += need_of(each);
+  for (const auto& [id, each] : parked_) reserved += each.blocks - std::min<std::size_t>(each.table.size(), each.blocks);
   const bool opens = waiting.why == purpose::admission;
   const std::uint64_t available = pool_.available() - held.idle;
   if (opens && blocks_for(spec.tokens.size() + 1) - held.matched + reserved > available) return attempt::no_room;
@@ -139,7 +143,7 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
     pool_.acquire_worthwhile(spare, spec.owner, held.matched, waiting.table);
   }
   if (waiting.table.size() == waiting.first) {
-    release(waiting);
+    release(waiting.table);
     return attempt::not_worth_it;
   }
   transfer_plan plan{transfer_plan::direction::to_device, {}};
@@ -155,6 +159,7 @@ bool onboarder::complete(ticket_id ticket, const step_result& result) {
     if (at->ticket != ticket) continue;
     counts_.failures += !is_good;
     publish(*at, false);  // its owner may have died with it
+    release(at->table);
     leaving_.erase(at);
     return true;
   }
@@ -163,11 +168,22 @@ bool onboarder::complete(ticket_id ticket, const step_result& result) {
   counts_.failures += !is_good;
   if (is_good) rate_.add(static_cast<double>(found->second.table.size() - found->second.first), result.seconds);
   publish(found->second, is_good);
-  make_ready(found->first);
+  job done = std::move(found->second);
+  jobs_.erase(found);
+  park(done);
+  make_ready(std::move(done));
   return true;
 }
 
-/// The table's leases end: what arrived stays as cached.
+/// The prefix in the table is leased on for a sequence that will be admitted.
+void onboarder::park(job& arrived) {
+  if (arrived.why == purpose::prefetch || arrived.onboarded == 0) return release(arrived.table);
+  parking& kept = parked_[arrived.spec.id];
+  release(kept.table);  // of an earlier admission under the same id
+  kept = {blocks_for(arrived.spec.tokens.size() + 1), std::exchange(arrived.table, {})};
+}
+
+/// What arrived is cached; the leases stay.
 void onboarder::publish(job& arrived, bool is_good) {
   const auto& spec = arrived.spec;
   const std::size_t width = pool_.block_tokens();
@@ -179,14 +195,13 @@ void onboarder::publish(job& arrived, bool is_good) {
     ++counts_.blocks_onboarded;
     counts_.bytes_onboarded += device_.traits().block_bytes;
   }
-  release(arrived);
   arrived.ticket.reset();
   end_lease(arrived);
 }
 
-void onboarder::release(job& holding) {
-  for (const block_index block : holding.table | std::views::reverse) pool_.release(block);
-  holding.table.clear();
+void onboarder::release(std::vector<block_index>& table) {
+  for (const block_index block : table | std::views::reverse) pool_.release(block);
+  table.clear();
 }
 
 /// Blocks that the sequence will still ask for: a prefetch asks for none but its own.
@@ -222,10 +237,11 @@ onboarder_counts onboarder::counts() const noexcept {
 }
 
 void onboarder::count_leases(std::vector<std::uint32_t>& leases) const {
-  const auto add = [&](const job& each) {
+  const auto add = [&](const auto& each) {
     for (const block_index block : each.table) ++leases[block];
   };
   for (const auto& [id, each] : jobs_) add(each);
+  for (const auto& [id, each] : parked_) add(each);
   std::ranges::for_each(leaving_, add);
 }
 

@@ -1,10 +1,11 @@
 // Sequences that wait for blocks from the tier below, and the copies that bring them. What arrives is published as cached, so the
 // scheduler finds it when the sequence is admitted to it; what does not come, or would come later than it can be computed, is computed.
 //
-//   ask -> asking --grant--> granted --room--> moving --copied--> ready        any of them -> cancelled, late
+//   ask -> asking --grant--> granted --room--> moving --copied--> ready, parked     any of them -> cancelled, late
 //              \--nothing there, too late, slower than computing--> ready
 //
-// A job's table: [0, first) shared, leased. [first, end) private, arriving.
+// A job's table: [0, first) shared, leased. [first, end) private, arriving. What has arrived stays leased ("parked") until the scheduler has
+// started the sequence: others that start meanwhile would evict it again.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +56,19 @@ class onboarder {
   /// False when the ticket is not one of these.
   bool complete(ticket_id ticket, const step_result& result);
 
+  /// Ends the leases of arrived blocks whose sequence waits for the scheduler no more, by `is_waiting`.
+  template <class Predicate>
+  void unpark(Predicate is_waiting) {
+    for (auto at = parked_.begin(); at != parked_.end();) {
+      if (is_waiting(at->first)) {
+        ++at;
+      } else {
+        release(at->second.table);
+        at = parked_.erase(at);
+      }
+    }
+  }
+
   /// To be admitted now.
   std::vector<sequence_spec> take_ready() { return std::exchange(ready_, {}); }
   struct prefetched {
@@ -88,14 +102,20 @@ class onboarder {
     std::optional<ticket_id> ticket;
     std::uint32_t onboarded = 0;
   };
+  struct parking {
+    std::uint32_t blocks = 0;  ///< that the sequence needs in all
+    std::vector<block_index> table;
+  };
 
   [[nodiscard]] std::uint32_t blocks_for(std::uint64_t tokens) const;
   [[nodiscard]] std::uint64_t need_of(const job& waiting) const;
   enum class attempt : std::uint8_t { begun, no_room, not_worth_it };
   attempt begin(job& waiting, const onboard_room& room);
   void publish(job& arrived, bool is_good);
-  void release(job& holding);
+  void release(std::vector<block_index>& table);
   void make_ready(request_id id);
+  void make_ready(job ready);
+  void park(job& arrived);
   void end_lease(job& held);
   [[nodiscard]] const job* oldest_granted() const;
   [[nodiscard]] bool is_moving() const;
@@ -104,6 +124,7 @@ class onboarder {
   backend& device_;
   offloader& up_;
   std::map<request_id, job> jobs_;
+  std::map<request_id, parking> parked_;
   std::vector<job> leaving_;  ///< cancelled while a copy is under way
   std::vector<sequence_spec> ready_;
   std::vector<prefetched> prefetched_;

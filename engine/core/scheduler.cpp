@@ -84,6 +84,11 @@ expected<std::monostate> scheduler::admit(sequence_spec spec) {
 
 bool scheduler::knows(request_id id) const { return state_->live.contains(id); }
 
+bool scheduler::is_waiting(request_id id) const {
+  const auto found = state_->live.find(id);
+  return found != state_->live.end() && found->second->phase == sequence_phase::waiting;
+}
+
 std::optional<failure> scheduler::refusal(const sequence_spec& spec) const { return state_->refusal(spec); }
 
 void scheduler::reserve(std::uint64_t blocks) noexcept {

@@ -73,6 +73,8 @@ class scheduler {
   /// without effect.
   expected<std::monostate> admit(sequence_spec spec);
   [[nodiscard]] bool knows(request_id id) const;
+  /// It is admitted and has not been started, or was preempted.
+  [[nodiscard]] bool is_waiting(request_id id) const;
   /// What `admit` would fail with.
   [[nodiscard]] std::optional<failure> refusal(const sequence_spec& spec) const;
   /// Blocks that starting sequences must leave available from now on, for others that are not admitted yet.

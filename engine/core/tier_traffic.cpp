@@ -64,6 +64,8 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   for (const auto id : down_.take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
   const auto load = turns_.load();
+  // With nothing running, whoever is first in the queue may need what is parked for others.
+  down_.unpark([&](request_id id) { return load.running > 0 && turns_.is_waiting(id); });
   down_.pump({turns_.blocks_promised(), load.prefill_tokens_per_s, load.running == 0}, now);
   for (auto& spec : down_.take_ready()) {
     const auto id = spec.id;
