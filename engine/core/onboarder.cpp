@@ -21,10 +21,15 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   const std::size_t full = (spec.tokens.size() - 1) / pool_.block_tokens();
   chain->blocks.assign(spec.chain.begin(), spec.chain.begin() + static_cast<std::ptrdiff_t>(std::min(full, spec.chain.size())));
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
-  const auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
+  std::vector<block_index> table;
+  auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
+  if (why == purpose::admission) {  // what is here must be here still when the rest has come
+    const turn_opening opening = opening_of(spec);
+    held = pool_.acquire_prefix(chain->blocks, chain->root, chain->tokens, spec.owner, table, spec.is_ahead ? nullptr : &opening);
+  }
   lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
   if (why == purpose::admission && !spec.is_ahead) request.opening = opening_of(spec);
-  job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, {}, 0, std::nullopt, 0};
+  job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, std::move(table), 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
   return request;
 }
@@ -54,6 +59,7 @@ void onboarder::make_ready(request_id id) {
 }
 
 void onboarder::make_ready(job ready) {
+  park(ready);
   end_lease(ready);
   if (ready.why == purpose::admission) return ready_.push_back(std::move(ready.spec));
   const auto& spec = ready.spec;
@@ -67,10 +73,12 @@ void onboarder::end_lease(job& held) {
 bool onboarder::cancel(request_id id) {
   auto gone = jobs_.extract(id);
   if (!gone) return false;
-  if (gone.mapped().ticket)
+  if (gone.mapped().ticket) {
     leaving_.push_back(std::move(gone.mapped()));
-  else
-    end_lease(gone.mapped());
+    return true;
+  }
+  release(gone.mapped().table);
+  end_lease(gone.mapped());
   return true;
 }
 
@@ -110,47 +118,64 @@ void onboarder::pump(const onboard_room& room, instant now) {
   }
 }
 
-/// The device may hold more or less of the chain than when the tier was asked: what is copied is what the grant covers and the device
-/// lacks now.
+/// The device may hold more of the chain than when the tier was asked: what is copied is what the grant covers and the device lacks now.
 onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   const auto& spec = waiting.spec;
   const auto& grant = *waiting.grant;
   const auto end = grant.from + static_cast<std::uint32_t>(grant.slots.size());
-  const auto chain = std::span(spec.chain).first(end);
-  const auto held = pool_.peek_prefix(chain, spec.hasher.root(), spec.tokens);
-  if (held.matched < grant.from || held.matched >= end) return attempt::not_worth_it;
-  const auto count = end - held.matched;
+  extend_held(waiting, end);
+  const auto held = static_cast<std::uint32_t>(waiting.table.size());
+  const auto give_up = [&](attempt why) {
+    if (waiting.why == purpose::prefetch) release(waiting.table);
+    return why;
+  };
+  if (held < grant.from || held >= end) return give_up(attempt::not_worth_it);
+  const auto count = end - held;
+  const bool is_turn = waiting.why == purpose::admission;
   const double computed_s = room.prefill_tokens_per_s > 0 ? count * pool_.block_tokens() / room.prefill_tokens_per_s : 0;
   const double copied_s = rate_.per_second() > 0 ? count / rate_.per_second() : 0;
   if (computed_s > 0 && copied_s > computed_s) {
-    if (waiting.why == purpose::admission) counts_.blocks_recomputed += count;
-    return attempt::not_worth_it;
+    if (is_turn) counts_.blocks_recomputed += count;
+    return give_up(attempt::not_worth_it);
   }
-  std::uint64_t reserved = room.blocks_promised;
-  for (const auto& [id, each] : jobs_)
-    if (each.ticket) reserved += need_of(each);
-  for (const auto& [id, each] : parked_) reserved += each.blocks - std::min<std::size_t>(each.table.size(), each.blocks);
-  const bool opens = waiting.why == purpose::admission;
-  const std::uint64_t available = pool_.available() - held.idle;
-  if (opens && blocks_for(spec.tokens.size() + 1) - held.matched + reserved > available) return attempt::no_room;
-  const turn_opening opening = opening_of(spec);
-  pool_.acquire_prefix(chain.first(held.matched), spec.hasher.root(), spec.tokens, spec.owner, waiting.table, opens && !spec.is_ahead ? &opening : nullptr);
+  const std::uint64_t reserved = room.blocks_promised + blocks_committed() - need_of(waiting);
+  const std::uint64_t available = pool_.available();
+  if (is_turn && need_of(waiting) + reserved > available) return attempt::no_room;
   waiting.first = waiting.table.size();
-  if (opens) {
+  if (is_turn) {
     pool_.acquire_private(count, waiting.table);
   } else {  // a prefetch takes what nobody needs, and displaces only what is worth less
     const auto spare = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, available - std::min(available, reserved)));
-    pool_.acquire_worthwhile(spare, spec.owner, held.matched, waiting.table);
+    pool_.acquire_worthwhile(spare, spec.owner, held, waiting.table);
   }
-  if (waiting.table.size() == waiting.first) {
-    release(waiting.table);
-    return attempt::not_worth_it;
-  }
+  if (waiting.table.size() == waiting.first) return give_up(attempt::not_worth_it);
   transfer_plan plan{transfer_plan::direction::to_device, {}};
   for (std::size_t i = 0; waiting.first + i < waiting.table.size(); ++i)
-    plan.moves.push_back({waiting.table[waiting.first + i], grant.slots[held.matched - grant.from + i]});
+    plan.moves.push_back({waiting.table[waiting.first + i], grant.slots[held - grant.from + i]});
   waiting.ticket = device_.submit(std::move(plan));
   return attempt::begun;
+}
+
+/// Leases what the device has of the first `end` blocks by now.
+void onboarder::extend_held(job& waiting, std::uint32_t end) {
+  const auto& spec = waiting.spec;
+  const auto held = waiting.table.size();
+  if (held >= end) return;
+  const auto chain = std::span(spec.chain).subspan(held, end - held);
+  const auto tokens = std::span<const token_id>(spec.tokens).subspan(held * pool_.block_tokens());
+  pool_.acquire_prefix(chain, held == 0 ? spec.hasher.root() : spec.chain[held - 1].hash, tokens, spec.owner, waiting.table);
+}
+
+std::uint64_t onboarder::blocks_committed() const {
+  std::uint64_t blocks = 0;
+  for (const auto& [id, each] : jobs_) blocks += need_of(each);
+  return blocks;
+}
+
+std::uint64_t onboarder::blocks_parked() const {
+  std::uint64_t blocks = 0;
+  for (const auto& [id, each] : parked_) blocks += each.table.size();
+  return blocks;
 }
 
 bool onboarder::complete(ticket_id ticket, const step_result& result) {
@@ -170,14 +195,13 @@ bool onboarder::complete(ticket_id ticket, const step_result& result) {
   publish(found->second, is_good);
   job done = std::move(found->second);
   jobs_.erase(found);
-  park(done);
   make_ready(std::move(done));
   return true;
 }
 
 /// The prefix in the table is leased on for a sequence that will be admitted.
 void onboarder::park(job& arrived) {
-  if (arrived.why == purpose::prefetch || arrived.onboarded == 0) return release(arrived.table);
+  if (arrived.why == purpose::prefetch || arrived.table.empty()) return release(arrived.table);
   parking& kept = parked_[arrived.spec.id];
   release(kept.table);  // of an earlier admission under the same id
   kept = {blocks_for(arrived.spec.tokens.size() + 1), std::exchange(arrived.table, {})};
@@ -217,6 +241,10 @@ std::uint64_t onboarder::blocks_reserved() const {
   for (const auto& [id, each] : jobs_)
     if (each.ticket || &each == oldest) reserved += need_of(each);
   return reserved;
+}
+
+std::size_t onboarder::admissions() const {
+  return static_cast<std::size_t>(std::ranges::count_if(jobs_, [](const auto& each) { return each.second.why == purpose::admission; }));
 }
 
 std::uint64_t onboarder::tokens_waiting() const {

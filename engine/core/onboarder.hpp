@@ -4,7 +4,7 @@
 //   ask -> asking --grant--> granted --room--> moving --copied--> ready, parked     any of them -> cancelled, late
 //              \--nothing there, too late, slower than computing--> ready
 //
-// A job's table: [0, first) shared, leased. [first, end) private, arriving. What has arrived stays leased ("parked") until the scheduler has
+// A job's table: [0, first) shared, leased from the question on. [first, end) private, arriving. What has arrived stays leased ("parked") until the scheduler has
 // started the sequence: others that start meanwhile would evict it again.
 #pragma once
 
@@ -84,6 +84,13 @@ class onboarder {
   [[nodiscard]] bool idle() const noexcept { return jobs_.empty() && leaving_.empty(); }
   /// Blocks that a new sequence must leave free, so that those which wait here get their turn.
   [[nodiscard]] std::uint64_t blocks_reserved() const;
+  /// Blocks that those who wait here will still ask for.
+  [[nodiscard]] std::uint64_t blocks_committed() const;
+  /// Blocks that are leased here for sequences that the scheduler has.
+  [[nodiscard]] std::uint64_t blocks_parked() const;
+  /// Sequences that wait here to be admitted.
+  [[nodiscard]] std::size_t admissions() const;
+  [[nodiscard]] std::uint32_t blocks_for(std::uint64_t tokens) const;
   /// Prompt tokens that will have to be computed, as far as is known.
   [[nodiscard]] std::uint64_t tokens_waiting() const;
   [[nodiscard]] onboarder_counts counts() const noexcept;
@@ -107,12 +114,12 @@ class onboarder {
     std::vector<block_index> table;
   };
 
-  [[nodiscard]] std::uint32_t blocks_for(std::uint64_t tokens) const;
   [[nodiscard]] std::uint64_t need_of(const job& waiting) const;
   enum class attempt : std::uint8_t { begun, no_room, not_worth_it };
   attempt begin(job& waiting, const onboard_room& room);
   void publish(job& arrived, bool is_good);
   void release(std::vector<block_index>& table);
+  void extend_held(job& waiting, std::uint32_t end);
   void make_ready(request_id id);
   void make_ready(job ready);
   void park(job& arrived);

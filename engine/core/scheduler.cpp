@@ -84,6 +84,12 @@ expected<std::monostate> scheduler::admit(sequence_spec spec) {
 
 bool scheduler::knows(request_id id) const { return state_->live.contains(id); }
 
+std::uint64_t scheduler::blocks_awaited() const {
+  std::uint64_t blocks = 0;
+  for (const auto& [key, each] : state_->waiting) blocks += std::min(state_->blocks_for(each->size() + 1), state_->blocks_total);
+  return blocks;
+}
+
 bool scheduler::is_waiting(request_id id) const {
   const auto found = state_->live.find(id);
   return found != state_->live.end() && found->second->phase == sequence_phase::waiting;

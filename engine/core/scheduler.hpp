@@ -81,6 +81,8 @@ class scheduler {
   void reserve(std::uint64_t blocks) noexcept;
   /// Blocks that running sequences will still ask for.
   [[nodiscard]] std::uint64_t blocks_promised() const;
+  /// Blocks that the waiting ones need in all.
+  [[nodiscard]] std::uint64_t blocks_awaited() const;
   /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
   void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);
 

@@ -1,5 +1,6 @@
 #include "engine/core/tier_traffic.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace troupe::core {
@@ -14,24 +15,62 @@ void tier_traffic::attach() {
 void tier_traffic::detach() {
   attach();  // whoever waits is let go
   attached_ = false;
+  for (auto& [place, each] : std::exchange(pending_, {})) down_.ask(std::move(each), instant{0});
+  down_.tier_changed();
 }
 
 expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
   if (!attached_) return turns_.admit(std::move(spec));
-  if (down_.knows(spec.id) || turns_.knows(spec.id)) return std::monostate{};
+  if (down_.knows(spec.id) || turns_.knows(spec.id) || find_pending(spec.id) != pending_.end()) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
-  if (down_.size() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for blocks", ""};
+  if (down_.size() + pending_.size() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for blocks", ""};
+  running_max_ = limits.running_max;
+  const order place{-std::int64_t{spec.priority}, arrivals_++};
+  pending_.emplace(place, std::move(spec));
+  let_in(now);
+  return std::monostate{};
+}
+
+std::map<tier_traffic::order, sequence_spec>::iterator tier_traffic::find_pending(request_id id) {
+  return std::ranges::find_if(pending_, [id](const auto& each) { return each.second.id == id; });
+}
+
+/// Nobody overtakes the first: a large prompt would wait for ever behind small ones. With nothing else under way it goes in any case.
+bool tier_traffic::has_room_for(const sequence_spec& next) const {
+  const auto load = turns_.load();
+  const auto before = load.running + load.waiting + down_.admissions();
+  if (before == 0) return true;
+  if (before >= running_max_) return false;
+  const auto limit = std::min(next.chain.size(), (next.tokens.size() - 1) / pool_.block_tokens());
+  const auto held = pool_.peek_prefix(std::span(next.chain).first(limit), next.hasher.root(), next.tokens);
+  const auto taken = blocks_taken() + down_.blocks_committed();
+  return down_.blocks_for(next.tokens.size() + 1) - held.matched + taken <= pool_.available() - held.idle;
+}
+
+/// By sequences that the scheduler has: what running ones will ask for, and what waiting ones lack.
+std::uint64_t tier_traffic::blocks_taken() const {
+  const auto awaited = turns_.blocks_awaited();
+  return turns_.blocks_promised() + awaited - std::min(awaited, down_.blocks_parked());
+}
+
+void tier_traffic::let_in(instant now) {
+  while (!pending_.empty() && has_room_for(pending_.begin()->second)) {
+    auto next = std::move(pending_.begin()->second);
+    pending_.erase(pending_.begin());
+    ask(std::move(next), now);
+  }
+}
+
+void tier_traffic::ask(sequence_spec spec, instant now) {
   const auto id = spec.id;
   auto question = down_.ask(std::move(spec), now);
   if (question.from < question.chain->blocks.size()) {
     if (const double rate = turns_.load().prefill_tokens_per_s; rate > 0) question.computed_block_s = pool_.block_tokens() / rate;
-    out_.questions.push_back(std::move(question));
-    return std::monostate{};
+    return out_.questions.push_back(std::move(question));
   }
   // All of it is on the device: the tier only hears that it is used.
   out_.touches.push_back({question.owner, std::move(question.chain), question.opening});
   down_.granted({question.number, id, question.from, {}, nullptr});
-  return std::monostate{};
 }
 
 void tier_traffic::prefetch(sequence_spec spec, instant now) {
@@ -42,7 +81,10 @@ void tier_traffic::prefetch(sequence_spec spec, instant now) {
 }
 
 void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
-  if (down_.cancel(id))
+  const auto waits = find_pending(id);
+  const bool is_pending = waits != pending_.end();
+  if (is_pending) pending_.erase(waits);
+  if (is_pending || down_.cancel(id))
     events.emplace_back(sequence_ended{id, finish_reason::cancelled, {errc::cancelled, "the turn was cancelled", ""}});
   else
     turns_.cancel(id, finish_reason::cancelled, events);
@@ -60,13 +102,30 @@ bool tier_traffic::complete(ticket_id ticket, const step_result& result) {
   return down_.complete(ticket, result);
 }
 
+std::vector<request_id> tier_traffic::take_late(instant now) {
+  auto late = down_.take_late(now);
+  std::erase_if(pending_, [&](const auto& each) {
+    const bool is_late = each.second.deadline.count() != 0 && now >= each.second.deadline;
+    if (is_late) late.push_back(each.second.id);
+    return is_late;
+  });
+  return late;
+}
+
+std::uint64_t tier_traffic::tokens_waiting() const {
+  std::uint64_t tokens = down_.tokens_waiting();
+  for (const auto& [place, each] : pending_) tokens += each.tokens.size();
+  return tokens;
+}
+
 void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
-  for (const auto id : down_.take_late(now))
+  for (const auto id : take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
   const auto load = turns_.load();
   // With nothing running, whoever is first in the queue may need what is parked for others.
   down_.unpark([&](request_id id) { return load.running > 0 && turns_.is_waiting(id); });
-  down_.pump({turns_.blocks_promised(), load.prefill_tokens_per_s, load.running == 0}, now);
+  let_in(now);
+  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0}, now);
   for (auto& spec : down_.take_ready()) {
     const auto id = spec.id;
     if (auto admitted = turns_.admit(std::move(spec)); !admitted)

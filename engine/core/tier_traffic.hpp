@@ -1,9 +1,14 @@
 // The worker's side of the tier below: between admission and scheduler, and between pool and tier. Without a tier it hands sequences
 // straight on. Its messages are collected and taken; the worker sends them and brings back the answers.
+//
+// With a tier, a sequence waits here until the pool has room for all of it beside those before it: what it finds on the device is leased
+// from then on, what the tier has comes up, and the scheduler starts it at once. So no prefix is evicted while its turn waits for room.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/core/backend.hpp"
@@ -49,21 +54,35 @@ class tier_traffic {
   tier_messages take_messages(instant now);
 
   /// Nothing waits for blocks. Offloading goes on beside this.
-  [[nodiscard]] bool idle() const noexcept { return down_.idle(); }
+  [[nodiscard]] bool idle() const noexcept { return pending_.empty() && down_.idle(); }
   /// Nothing is on its way in either direction.
-  [[nodiscard]] bool quiet() const noexcept { return !attached_ || (down_.idle() && up_.idle()); }
+  [[nodiscard]] bool quiet() const noexcept { return !attached_ || (idle() && up_.idle()); }
   [[nodiscard]] offloader_counts offloaded() const noexcept { return up_.counts(); }
   [[nodiscard]] onboarder_counts onboarded() const noexcept { return down_.counts(); }
-  [[nodiscard]] std::uint64_t tokens_waiting() const { return down_.tokens_waiting(); }
+  [[nodiscard]] std::uint64_t tokens_waiting() const;
+  /// Sequences that wait for room before their blocks are looked for.
+  [[nodiscard]] std::uint32_t pending() const noexcept { return static_cast<std::uint32_t>(pending_.size()); }
   /// Leases of each block that are held here.
   [[nodiscard]] std::vector<std::uint32_t> leases() const;
 
  private:
+  /// Higher priority first, then arrival: the order of the scheduler.
+  using order = std::pair<std::int64_t, std::uint64_t>;
+  void let_in(instant now);
+  std::vector<request_id> take_late(instant now);
+  [[nodiscard]] std::uint64_t blocks_taken() const;
+  [[nodiscard]] bool has_room_for(const sequence_spec& next) const;
+  void ask(sequence_spec spec, instant now);
+  std::map<order, sequence_spec>::iterator find_pending(request_id id);
+
   block_pool& pool_;
   scheduler& turns_;
   offloader up_;
   onboarder down_;
   bool attached_ = false;
+  std::map<order, sequence_spec> pending_;
+  std::uint64_t arrivals_ = 0;
+  std::uint32_t running_max_ = 0;
   tier_messages out_;
 };
 
