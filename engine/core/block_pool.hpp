@@ -69,8 +69,8 @@ class block_pool {
   /// The lowest tier that may keep it: what its owners' last turns allow, of several the least strict.
   [[nodiscard]] tier_level lowest_tier(block_index block) const;
 
-  /// Leases the longest cached prefix of `chain` for one sequence and appends its blocks to `table`. Each block's parent
-  /// hash and tokens are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
+  /// Leases the longest cached prefix of `chain` for one sequence and appends its blocks to `table`. Each block's parent hash and tokens
+  /// are compared with `tokens`; a mismatch is a miss and is counted. Returns the blocks matched.
   std::uint32_t acquire_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens, owner_id owner,
                                std::vector<block_index>& table, const turn_opening* opening = nullptr);
   /// The context of the owner's turn is this table, as far as it is cached: said before its leases end.
@@ -89,10 +89,9 @@ class block_pool {
   /// How many private blocks could be leased now, by taking free blocks and evicting.
   [[nodiscard]] std::uint32_t available() const noexcept;
 
-  /// Publishes a complete private block. If an equal block is cached already, the caller's lease moves to that one and its
-  /// own block becomes free: the returned index replaces it in the table (the contents are bit-equal by batch invariance).
-  /// `may_swap = false` keeps the caller's block private instead (a ticket in flight still names it). It also stays private when
-  /// its parent is not cached (any more). A block that is cached already is returned as it is.
+  /// Publishes a complete private block. If an equal block is cached already, the caller's lease moves to that one and its own block becomes
+  /// free: the returned index replaces it in the table (the contents are bit-equal by batch invariance). `may_swap = false` keeps the caller's
+  /// block private instead (a ticket in flight still names it), as when its parent is not cached. What is cached already is returned as it is.
   struct publish_options {
     bool may_swap = true;
   };
@@ -111,8 +110,7 @@ class block_pool {
   /// other block behind them. What nobody else owns becomes free as above. Returns the blocks freed now.
   std::uint32_t forget(owner_id owner, std::span<const block_identity> chain, eviction_cause cause);
 
-  // For copies of cached blocks in other places. All of these need a cached block.
-  /// Its tokens are valid until the block leaves.
+  // For copies of cached blocks in other places. All of these need a cached block; its tokens are valid until it leaves.
   struct cached_block {
     block_identity identity;
     block_hash parent;

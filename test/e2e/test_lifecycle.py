@@ -56,6 +56,41 @@ class Life(unittest.TestCase):
         self.assertLessEqual({"lead", "helper"}, {each["id"] for each in listed["data"]})
         self.assertEqual(len(self.ok("GET", "/v1/sessions?limit=1")["data"]), 1)
 
+    def pinned(self):
+        return sum(worker["blocks"]["pinned"] for worker in self.server.request("GET", "/health")[2]["workers"])
+
+    def test_pins_hold_until_they_are_taken_back_or_their_session_dies(self):
+        self.ok("POST", "/v1/sessions", {"id": "pinner"})
+        self.assertEqual(self.tell("pinner", "p0", "pin")["outcome"], "deferred")
+        self.turn("pinner", "keep this " * 20)
+        self.at_rest("pinner")
+        self.assertGreater(self.pinned(), 4)
+        self.assertEqual(self.tell("pinner", "p1", "pin", ttl_ms=0)["outcome"], "accepted")
+        self.assertEqual(self.pinned(), 0)
+        self.assertEqual(self.tell("pinner", "p2", "pin", ttl_ms=60_000, token_begin=0, token_end=32)["outcome"], "accepted")
+        self.assertEqual(self.pinned(), 2)
+        self.assertEqual(self.tell("pinner", "p3", "retain", ttl_ms=999_999_999, priority=90)["outcome"], "clipped")
+        self.assertEqual(self.tell("pinner", "p4", "pin", token_begin=9, token_end=3)["outcome"], "rejected")
+        self.assertEqual(self.tell("pinner", "end", "die")["outcome"], "accepted")
+        self.assertEqual(self.pinned(), 0)
+
+    def test_a_cache_breakpoint_and_a_tier_limit_are_taken_with_a_turn(self):
+        part = {"type": "text", "text": "long instructions " * 10, "cache_control": {"type": "ephemeral"}}
+        body = {"model": "builtin", "messages": [{"role": "user", "content": [part]}], "max_tokens": 4, "ignore_eos": True,
+                "agent_hints": {"cache": {"max_tier": "device", "retain": [{"start": 0, "end": 16, "weight": 80}]}}}
+        self.assertEqual(self.ok("POST", CHAT, body, {"x-session-id": "careful"})["usage"]["completion_tokens"], 4)
+        self.assertEqual(self.ok("POST", CHAT, body, {"x-session-id": "careful"})["usage"]["prompt_tokens_details"]["cached_tokens"] % 16, 0)
+
+    def test_removed_blocks_are_counted_by_cause(self):
+        self.turn("counted", "something of its own " * 10)
+        self.at_rest("counted")
+        before = self.server.request("GET", "/metrics")[2]
+        freed = self.tell("counted", "end", "die")["blocks_freed"]
+        self.assertGreater(freed, 0)
+        count = 'troupe_worker_blocks_removed_total{worker="1",model="builtin",cause="death"} '
+        value = lambda text: int(text.split(count)[1].split()[0])
+        self.assertEqual(value(self.server.request("GET", "/metrics")[2]) - value(before), freed)
+
     def test_a_session_without_a_name_gets_one(self):
         first, second = (self.ok("POST", "/v1/sessions")["id"] for _ in range(2))
         self.assertNotEqual(first, second)
