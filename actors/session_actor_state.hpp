@@ -63,6 +63,7 @@ struct session_actor_state {
   session_wishes wishes;
   session_history history;
   session_speculation speculation;
+  core::tier_level max_tier = core::tier_level::remote;  ///< of the last main turn; a side call lifts no limit
   std::chrono::milliseconds cache_ttl{0};  ///< after the last use nothing keeps the context longer; 0: no such bound
   std::optional<std::uint32_t> pause_announced_ms;  ///< of the pause that begins when the running turn ends
   std::unordered_map<request_id, session_turn> turns;

@@ -40,12 +40,18 @@ void compute_ahead(session_pointer self, const session_speculation& of, text::en
   request.chain = std::move(prefix.chain);
   request.priority = -limits::priority_max - 1;  // behind every turn
   request.is_ahead = true;
+  request.max_tier = self->state.max_tier;
   request.timeout_ms = static_cast<std::uint32_t>(milliseconds{limits::verb_wait}.count());
   self->state.speculation = of;
   self->state.speculation.id = request.id;
   self->state.speculation.tokens = static_cast<std::uint32_t>(request.tokens.size());
+  const auto id = request.id;
   self->request(of.worker, milliseconds{limits::admit_wait}, std::move(request), caf::actor_cast<sequence_sink_actor>(self))
-      .then([](request_id) { /* its token is nobody's */ }, [=](const caf::error&) { self->state.speculation = {}; });
+      .then([](request_id) { /* its token is nobody's */ },
+            [=](const caf::error&) {
+              caf::anon_send(of.worker, sequence_cancel{id});  // it may have been slow only
+              if (self->state.speculation.id == id) self->state.speculation = {};
+            });
 }
 
 void take_next(session_pointer self, const session_speculation& of, const std::string& rendered) {

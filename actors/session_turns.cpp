@@ -151,6 +151,8 @@ void admit(session_pointer self, request_id id, session_turn& to_admit) {
   const auto wait = std::min<milliseconds>(limits::admit_wait, milliseconds{to_admit.work.remaining_ms(now_of(self))});
   auto request = to_admit.work.admit(now_of(self));
   request.paused = to_admit.paused;
+  if (to_admit.prompt_scope.keep) self->state.max_tier = request.max_tier;
+  request.max_tier = std::min(request.max_tier, self->state.max_tier);
   tell_wishes(self, to_admit, request);
   self->request(to_admit.worker, wait, std::move(request), caf::actor_cast<sequence_sink_actor>(self))
       .then([](request_id) { /* its events follow */ },
@@ -256,6 +258,7 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
   if (made->prompt_scope.keep) {
     state.wishes.take(made->work.request().hints.retain, now_of(self));
     state.cache_ttl = milliseconds{made->work.request().hints.cache_ttl_ms};
+    state.pause_announced_ms.reset();
   }
   if (state.life.state() != session_state::generating) made->paused = end_pause(self, pause_end::turn);
   made->work.set_input(input_of(made->work.request(), made->paused.took_ms >= 0));

@@ -40,6 +40,7 @@ void release_owner(session_pointer self, owner_id owner, core::eviction_cause ca
 /// Gives up everything that the session owns; what its running turns still add is released when they end.
 void release_blocks(session_pointer self, core::eviction_cause cause, const sum_pointer& sum) {
   auto& state = self->state;
+  end_speculation(self, 0, 0);
   for (const auto owner : std::exchange(state.superseded, {})) release_owner(self, owner, core::eviction_cause::compaction, sum);
   const auto owner = state.life.owner();
   state.life.release_owner();
@@ -51,6 +52,7 @@ void supersede(session_pointer self) {
   auto& state = self->state;
   // Compacted again and again without a turn between: nothing was computed under the present owner.
   if (state.superseded.size() >= limits::superseded_owners_max) return;
+  end_speculation(self, 0, 0);
   state.superseded.push_back(state.life.owner());
   state.life.release_owner();
 }
@@ -144,6 +146,8 @@ void begin_wish(session_pointer self, const std::string& key, const session_verb
   }
   const auto finish = [=](verb_answer told) { settle(self, key, to_string(verb.what), told); };
   auto intent = state.wishes.intent(state.life.owner(), known.prompt->chain, known.block_tokens, now_of(self));
+  for (const auto& each : state.workers)
+    if (each.handle != state.workers.back().handle) caf::anon_send(each.handle, intent);
   self->request(state.workers.back().handle, std::chrono::milliseconds{limits::release_wait}, std::move(intent))
       .then(
           [=](const intent_applied& applied) mutable {
@@ -202,7 +206,10 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
   auto effect = state.life.apply(verb, unix_ms_of(self));
   state.used_at = now_of(self);
   if (verb.what == verb_kind::tool_pause) repeat_outcome(self, verb);
-  if (verb.what == verb_kind::resume) prefetch_for_return(self);
+  if (verb.what == verb_kind::resume) {
+    state.pause_announced_ms.reset();
+    prefetch_for_return(self);
+  }
   if (effect.supersede) supersede(self);
   if (!effect.release && !effect.die && !effect.demote && !effect.prefetch && !effect.wish) {
     settle(self, key, to_string(verb.what), effect.answer);
@@ -228,7 +235,6 @@ caf::result<verb_answer> take_verb(session_pointer self, const session_verb& ver
 void begin_death(session_pointer self, const std::string& key, const session_verb& verb) {
   auto& state = self->state;
   end_pause(self, pause_end::left);
-  end_speculation(self, 0, 0);
   state.life.die(unix_ms_of(self));
   fail_all_turns(self, {errc::cancelled, "the session died", {}});
   tell_home(self);
@@ -288,7 +294,6 @@ void go_dormant(session_pointer self) {
   auto& state = self->state;
   if (!state.life.rest()) return;
   end_pause(self, pause_end::left);
-  end_speculation(self, 0, 0);
   state.prompts.forget();
   state.history.forget();
   auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {

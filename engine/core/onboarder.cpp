@@ -49,6 +49,7 @@ void onboarder::tier_changed() {
   std::vector<request_id> asking;
   for (auto& [id, each] : jobs_)
     if (!each.ticket) asking.push_back(id);
+  std::ranges::sort(asking, {}, [this](request_id id) { return jobs_.at(id).arrival; });
   for (const auto id : asking) make_ready(id);
   ends_.clear();
 }
@@ -99,8 +100,9 @@ bool onboarder::is_moving() const {
 
 const onboarder::job* onboarder::oldest_granted() const {
   const job* oldest = nullptr;
+  const auto place = [](const job& of) { return std::pair{-std::int64_t{of.spec.priority}, of.arrival}; };
   for (const auto& [id, each] : jobs_)
-    if (each.grant && !each.ticket && (oldest == nullptr || each.arrival < oldest->arrival)) oldest = &each;
+    if (each.grant && !each.ticket && (oldest == nullptr || place(each) < place(*oldest))) oldest = &each;
   return oldest;
 }
 
@@ -219,6 +221,10 @@ void onboarder::publish(job& arrived, bool is_good) {
     ++counts_.blocks_onboarded;
     counts_.bytes_onboarded += device_.traits().block_bytes;
   }
+  // What did not arrive or found no place in the cache is nobody's to wait with.
+  std::size_t kept = std::min(arrived.first, arrived.table.size());
+  while (kept < arrived.table.size() && pool_.find(spec.chain[kept].hash) == arrived.table[kept]) ++kept;
+  for (; arrived.table.size() > kept; arrived.table.pop_back()) pool_.release(arrived.table.back());
   arrived.ticket.reset();
   end_lease(arrived);
 }
@@ -239,7 +245,7 @@ std::uint64_t onboarder::blocks_reserved() const {
   std::uint64_t reserved = 0;
   const job* oldest = oldest_granted();
   for (const auto& [id, each] : jobs_)
-    if (each.ticket || &each == oldest) reserved += need_of(each);
+    if (!each.spec.is_ahead && (each.ticket || &each == oldest)) reserved += need_of(each);
   return reserved;
 }
 

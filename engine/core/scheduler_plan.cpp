@@ -40,11 +40,22 @@ void scheduler::state::start_waiting(std::vector<sequence_event>& events) {
     // Nobody overtakes the head of the queue: a large prompt would wait for ever behind small ones.
     if (blocked_at == changes && pool.available() <= blocked_available) return;
     if (!start(head)) {
+      if (cannot_ever_start(head)) {
+        finish(head, head.outputs() > 0 ? finish_reason::length : finish_reason::failed,
+               {errc::prompt_exceeds_capacity, "the prompt does not fit beside what other sessions have pinned", "tokens"}, events);
+        continue;
+      }
       blocked_at = changes;
       blocked_available = pool.available();
       return;
     }
   }
+}
+
+/// Nothing runs that could make room: only pins are in its way, and everybody waits behind it.
+bool scheduler::state::cannot_ever_start(const sequence& head) const {
+  const std::uint32_t pinned = pool.counts().pinned;
+  return pinned > 0 && running.empty() && draining == 0 && flights.empty() && blocks_for(head.size() + 1) > blocks_total - pinned;
 }
 
 /// Blocks that running sequences will still ask for, to finish their prompts and to decode one token more.
@@ -101,6 +112,10 @@ bool scheduler::state::reserve(sequence& asking, std::uint32_t end, std::vector<
   while (!pool.acquire_private(needed - static_cast<std::uint32_t>(asking.table.size()), asking.table)) {
     if (draining > 0) return false;
     sequence& victim = *running.back();
+    if (&victim == &asking && running.size() == 1 && pool.counts().pinned > 0) {  // others' pins leave it no more
+      if (asking.in_flight == 0) finish(asking, finish_reason::length, {errc::none, "", ""}, events);
+      return false;
+    }
     preempt(victim);
     if (&victim == &asking) return false;
   }

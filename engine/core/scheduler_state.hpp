@@ -90,6 +90,7 @@ struct scheduler::state {
   // scheduler_plan.cpp: what the next step computes
   void start_waiting(std::vector<sequence_event>& events);
   bool start(sequence& next);
+  [[nodiscard]] bool cannot_ever_start(const sequence& head) const;
   [[nodiscard]] std::uint64_t blocks_promised() const;
   void match_cached(sequence& into, const turn_opening* opening = nullptr);
   bool reserve(sequence& asking, std::uint32_t end, std::vector<sequence_event>& events);

@@ -27,7 +27,6 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
   running_max_ = limits.running_max;
   const order place{-std::int64_t{spec.priority}, arrivals_++};
   pending_.emplace(place, std::move(spec));
-  let_in(now);
   return std::monostate{};
 }
 
@@ -53,11 +52,20 @@ std::uint64_t tier_traffic::blocks_taken() const {
   return turns_.blocks_promised() + awaited - std::min(awaited, down_.blocks_parked());
 }
 
-void tier_traffic::let_in(instant now) {
+void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
   while (!pending_.empty() && has_room_for(pending_.begin()->second)) {
     auto next = std::move(pending_.begin()->second);
     pending_.erase(pending_.begin());
     ask(std::move(next), now);
+    admit_ready(events);  // so that the next look sees it
+  }
+}
+
+void tier_traffic::admit_ready(std::vector<sequence_event>& events) {
+  for (auto& spec : down_.take_ready()) {
+    const auto id = spec.id;
+    if (auto admitted = turns_.admit(std::move(spec)); !admitted)
+      events.emplace_back(sequence_ended{id, finish_reason::failed, admitted.error()});
   }
 }
 
@@ -75,6 +83,7 @@ void tier_traffic::ask(sequence_spec spec, instant now) {
 
 void tier_traffic::prefetch(sequence_spec spec, instant now) {
   const auto id = spec.id;
+  if (down_.knows(id)) return;  // said twice: one answer serves both
   auto question = down_.ask(std::move(spec), now, onboarder::purpose::prefetch);
   if (attached_ && question.from < question.chain->blocks.size()) return out_.questions.push_back(std::move(question));
   down_.granted({question.number, id, question.from, {}, nullptr});
@@ -121,16 +130,13 @@ std::uint64_t tier_traffic::tokens_waiting() const {
 void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   for (const auto id : take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
+  admit_ready(events);  // before their leases are looked at
   const auto load = turns_.load();
   // With nothing running, whoever is first in the queue may need what is parked for others.
   down_.unpark([&](request_id id) { return load.running > 0 && turns_.is_waiting(id); });
-  let_in(now);
+  let_in(now, events);
   down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0}, now);
-  for (auto& spec : down_.take_ready()) {
-    const auto id = spec.id;
-    if (auto admitted = turns_.admit(std::move(spec)); !admitted)
-      events.emplace_back(sequence_ended{id, finish_reason::failed, admitted.error()});
-  }
+  admit_ready(events);
   turns_.reserve(down_.blocks_reserved());
 }
 

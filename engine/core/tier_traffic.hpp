@@ -68,7 +68,8 @@ class tier_traffic {
  private:
   /// Higher priority first, then arrival: the order of the scheduler.
   using order = std::pair<std::int64_t, std::uint64_t>;
-  void let_in(instant now);
+  void let_in(instant now, std::vector<sequence_event>& events);
+  void admit_ready(std::vector<sequence_event>& events);
   std::vector<request_id> take_late(instant now);
   [[nodiscard]] std::uint64_t blocks_taken() const;
   [[nodiscard]] bool has_room_for(const sequence_spec& next) const;

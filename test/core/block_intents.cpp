@@ -85,6 +85,9 @@ TEST_CASE("a pin ends with its time, with its owner and with a newer wish") {
   f.wish(alice, "ab", rank_pinned);
   CHECK(f.pool.counts().pinned == 2);
   CHECK(f.pool.apply({alice, 1, {}}) == intent_result{4, 2, 0});  // an old one, late
+  CHECK(f.pool.apply({alice, 5, {}}) == intent_result{5, 0, 0});
+  const std::vector<retention_wish> late{{f.chain("ab").back(), 2, rank_pinned, 1000}};
+  CHECK(f.pool.apply({alice, 4, late}) == intent_result{5, 0, 0});  // an unpin is remembered as well
   CHECK(f.pool.release_owner(alice) == 3);
   CHECK(f.pool.counts().pinned == 0);
   CHECK(f.sound());

@@ -201,3 +201,26 @@ TEST_CASE("under pressure the lowest priority gives way, whenever it came") {
   CHECK(rig.answers[2].tokens == rig.alone(high).first);
   CHECK(rig.sched.load().preemptions == 1);
 }
+
+TEST_CASE("what others have pinned ends a sequence that could never fit beside it, and holds nobody else up") {
+  scheduler_rig rig({.blocks = 8, .block_tokens = 4});
+  const auto pinned = rig.spec(1, scheduler_rig::letters(0, 17), 1);  // four whole blocks
+  REQUIRE(rig.admit(pinned));
+  REQUIRE(rig.run());
+  const std::vector<retention_wish> wishes{{pinned.chain.back(), 4, rank_pinned, 60'000}};
+  REQUIRE(rig.pool.apply({pinned.owner, 1, wishes}).blocks_pinned == 4);
+  REQUIRE(rig.admit(rig.spec(2, scheduler_rig::letters(100, 20), 2)));  // six blocks with its answer
+  REQUIRE(rig.admit(rig.spec(3, scheduler_rig::letters(200, 10), 2)));
+  REQUIRE(rig.run());
+  CHECK(rig.answers[2].reason == finish_reason::failed);
+  CHECK(rig.answers[2].error.code == errc::prompt_exceeds_capacity);
+  CHECK(rig.answers[3].reason == finish_reason::length);
+  CHECK(rig.answers[3].tokens == rig.alone(rig.spec(3, scheduler_rig::letters(200, 10), 2)).first);
+  const auto grows = rig.spec(4, scheduler_rig::letters(300, 10), 12);  // 22 tokens, and room for 16
+  REQUIRE(rig.admit(grows));
+  REQUIRE(rig.run());
+  CHECK(rig.answers[4].reason == finish_reason::length);
+  CHECK(rig.answers[4].tokens.size() < 12);
+  CHECK(rig.pool.counts().pinned == 4);
+  CHECK(rig.fault() == "");
+}

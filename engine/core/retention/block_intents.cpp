@@ -60,7 +60,6 @@ intent_result block_intents::apply(const intent& all, instant now, const finder&
     ends_.emplace(made.until, std::pair{all.owner, all.generation});
     if (const block_index block = find(wish.last.hash); block != no_block) result.blocks_clipped += place(made, block);
   }
-  if (known.wishes.empty()) intents_.erase(all.owner);
   result.blocks_pinned = pinned_count_;
   return result;
 }
@@ -88,7 +87,6 @@ void block_intents::expire(instant now) {
     const auto due = std::ranges::find_if(wishes, [now](const standing_wish& each) { return each.until <= now; });
     end(owner, generation, *due);
     wishes.erase(due);
-    if (wishes.empty()) intents_.erase(owner);
   }
 }
 

@@ -76,7 +76,7 @@ class block_intents {
   std::vector<bool> pinned_;
   std::vector<block_index> parents_;  ///< of blocks that are here
   std::uint32_t pinned_max_, pinned_count_ = 0;
-  std::unordered_map<owner_id, standing_intent> intents_;
+  std::unordered_map<owner_id, standing_intent> intents_;  ///< until their owner is released: a late one must be known as such
   std::unordered_multimap<std::uint64_t, owner_id> by_hash_;  ///< low hashes of what wishes name
   std::multimap<instant, std::pair<owner_id, std::uint64_t>> ends_;  ///< owners with their generation
   std::vector<rank_change> changes_;
