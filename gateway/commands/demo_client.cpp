@@ -8,10 +8,11 @@
 #include <boost/beast/http.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/url/parse.hpp>
 #include <chrono>
 #include <functional>
 #include <optional>
+
+#include "gateway/commands/client_answers.hpp"
 
 namespace troupe::gateway {
 namespace asio = boost::asio;
@@ -76,12 +77,6 @@ http::request<http::string_body> make_request(std::string_view method, std::stri
   return request;
 }
 
-std::uint32_t number_at(const json::value& value, const char* pointer) {
-  boost::system::error_code error;
-  const auto* found = value.find_pointer(pointer, error);
-  return found && found->is_number() ? found->to_number<std::uint32_t>() : 0;
-}
-
 /// Reads the data frames of a growing SSE body.
 class frame_reader {
  public:
@@ -106,38 +101,26 @@ class frame_reader {
       if (turn.text.empty()) turn.first_token_s = seconds_since(begin_);
       turn.text += text->as_string();
     }
-    if (frame.find_pointer("/usage/prompt_tokens", failed) == nullptr) return;
-    turn.prompt_tokens = number_at(frame, "/usage/prompt_tokens");
-    turn.cached_tokens = number_at(frame, "/usage/prompt_tokens_details/cached_tokens");
-    turn.output_tokens = number_at(frame, "/usage/completion_tokens");
+    read_usage(frame, turn);
   }
 
   clock::time_point begin_;
   std::size_t read_ = 0;
 };
 
-failure refused(const http::response<http::string_body>& response) {
-  boost::system::error_code error;
-  const auto body = json::parse(response.body(), error);
-  const auto* message = error ? nullptr : body.find_pointer("/error/message", error);
-  const std::string text = message && message->is_string() ? std::string(message->as_string()) : response.body();
-  return {errc::internal, "the server answered " + std::to_string(response.result_int()) + ": " + text, {}};
-}
-
 }  // namespace
 
 expected<demo_client> demo_client::make(std::string_view url) {
-  const auto parsed = boost::urls::parse_uri(url);
-  if (parsed.has_error() || parsed->scheme() != "http" || parsed->host().empty())
-    return failure{errc::invalid_request, std::string(url) + " is not of the form http://HOST[:PORT]", "url"};
-  return demo_client(std::string(parsed->host()), parsed->has_port() ? std::string(parsed->port()) : "80");
+  const auto address = parse_server_address(url);
+  if (!address) return address.error();
+  return demo_client(address->host, address->port);
 }
 
 expected<json::object> demo_client::request(std::string_view method, std::string_view target, const json::object& body) const {
   exchange with(host_, port_);
   if (const auto error = with.run(make_request(method, target, body), {}))
     return failure{errc::io_failed, "no answer from " + host_ + ":" + port_ + ": " + error.message(), {}};
-  if (with.response().result_int() >= 400) return refused(with.response());
+  if (with.response().result_int() >= 400) return refusal_of(with.response());
   boost::system::error_code error;
   auto parsed = json::parse(with.response().body(), error);
   return parsed.is_object() ? std::move(parsed.as_object()) : json::object{};
@@ -154,7 +137,7 @@ expected<demo_turn> demo_client::chat(json::object body, const demo_identity& wh
   exchange with(host_, port_);
   if (const auto error = with.run(std::move(request), [&](const std::string& seen) { frames.see(seen); }))
     return failure{errc::io_failed, "no answer from " + host_ + ":" + port_ + ": " + error.message(), {}};
-  if (with.response().result_int() >= 400) return refused(with.response());
+  if (with.response().result_int() >= 400) return refusal_of(with.response());
   if (!frames.error.empty()) return failure{errc::internal, frames.error, {}};
   frames.turn.total_s = seconds_since(begin);
   return std::move(frames.turn);

@@ -9,7 +9,8 @@
 #include <boost/beast/http.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/url/parse.hpp>
+
+#include "gateway/commands/client_answers.hpp"
 
 namespace troupe::gateway {
 namespace asio = boost::asio;
@@ -23,12 +24,6 @@ using string_request = http::request<http::string_body>;
 constexpr std::uint64_t answer_bytes_max = std::uint64_t{64} << 20;
 
 double seconds_since(clock::time_point begin) { return std::chrono::duration<double>(clock::now() - begin).count(); }
-
-std::uint32_t number_at(const json::value& value, const char* pointer) {
-  boost::system::error_code error;
-  const auto* found = value.find_pointer(pointer, error);
-  return found && found->is_number() ? found->to_number<std::uint32_t>(error) : 0;
-}
 
 /// Reads the data frames of a growing SSE body.
 class completion_frames {
@@ -54,23 +49,12 @@ class completion_frames {
     if (const auto* message = frame.find_pointer("/error/message", failed); message && message->is_string()) error = message->as_string();
     // A token without visible text (half a letter) shows with the next one, at the latest with the frame that says how it ended.
     if (turn.first_token_s == 0 && frame.find_pointer("/choices/0/text", failed) != nullptr) turn.first_token_s = seconds_since(begin_);
-    if (frame.find_pointer("/usage/prompt_tokens", failed) == nullptr) return;
-    turn.prompt_tokens = number_at(frame, "/usage/prompt_tokens");
-    turn.cached_tokens = number_at(frame, "/usage/prompt_tokens_details/cached_tokens");
-    turn.output_tokens = number_at(frame, "/usage/completion_tokens");
+    read_usage(frame, turn);
   }
 
   clock::time_point begin_;
   std::size_t read_ = 0;
 };
-
-failure refused(const http::response<http::string_body>& response) {
-  boost::system::error_code error;
-  const auto body = json::parse(response.body(), error);
-  const auto* message = error ? nullptr : body.find_pointer("/error/message", error);
-  const std::string text = message && message->is_string() ? std::string(message->as_string()) : response.body();
-  return {errc::internal, "the server answered " + std::to_string(response.result_int()) + ": " + text, {}};
-}
 
 failure lost(beast::error_code error) {
   const bool late = error == beast::error::timeout;
@@ -113,10 +97,9 @@ string_request make_request(std::string_view method, std::string_view target, co
 }  // namespace
 
 expected<online_client> online_client::make(std::string_view url, std::chrono::milliseconds deadline) {
-  const auto parsed = boost::urls::parse_uri(url);
-  if (parsed.has_error() || parsed->scheme() != "http" || parsed->host().empty())
-    return failure{errc::invalid_request, std::string(url) + " is not of the form http://HOST[:PORT]", "url"};
-  const std::string host(parsed->host()), port = parsed->has_port() ? std::string(parsed->port()) : "80";
+  const auto address = parse_server_address(url);
+  if (!address) return address.error();
+  const auto& [host, port] = *address;
   asio::io_context context;
   boost::system::error_code error;
   const auto addresses = asio::ip::tcp::resolver(context).resolve(host, port, error);
@@ -127,7 +110,7 @@ expected<online_client> online_client::make(std::string_view url, std::chrono::m
 asio::awaitable<expected<json::object>> online_client::request(std::string method, std::string target, json::object body) const {
   auto answer = co_await run(server_, deadline_, make_request(method, target, host_, body.empty() ? nullptr : &body), nullptr);
   if (!answer) co_return answer.error();
-  if (answer->result_int() >= 400) co_return refused(*answer);
+  if (answer->result_int() >= 400) co_return refusal_of(*answer);
   boost::system::error_code error;
   auto parsed = json::parse(answer->body(), error);
   co_return parsed.is_object() ? std::move(parsed.as_object()) : json::object{};
@@ -143,7 +126,7 @@ asio::awaitable<expected<online_turn>> online_client::complete(json::object body
   completion_frames frames(begin);
   const auto answer = co_await run(server_, deadline_, std::move(request), &frames);
   if (!answer) co_return answer.error();
-  if (answer->result_int() >= 400) co_return refused(*answer);
+  if (answer->result_int() >= 400) co_return refusal_of(*answer);
   if (!frames.error.empty()) co_return failure{errc::internal, "the stream says: " + frames.error, {}};
   if (!frames.is_done) co_return failure{errc::io_failed, "the stream ended without [DONE]", {}};
   frames.turn.total_s = seconds_since(begin);
