@@ -86,7 +86,7 @@ class scheduler {
   /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
   void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);
 
-  /// The next step, or nothing when there is no work or `limits::steps_in_flight_max` steps are in flight. Admits from the queue,
+  /// The next step, or nothing when there is no work, or `limits::steps_in_flight_max` steps are in flight, or one that lasts. Admits from the queue,
   /// preempts by recompute when a decode finds no block. The caller submits it and calls `submitted` with the ticket.
   std::optional<step_plan> plan(instant now, std::vector<sequence_event>& events);
   void submitted(ticket_id ticket);

@@ -93,6 +93,11 @@ void scheduler::state::publish_block(sequence& of, std::uint32_t block, bool may
   if ((duplicate && !may_swap) || !pool.is_cached(identity.hash)) of.has_unpublished = true;
 }
 
+double scheduler::state::expected_s(const flight& step) const {
+  const double prefill = prefill_rate.per_second(), decode = decode_rate.per_second();
+  return std::max(prefill > 0 ? step.prefill_tokens / prefill : 0, step.decode_rows > 0 && decode > 0 ? 1 / decode : 0);
+}
+
 void scheduler::state::measure(const flight& done) {
   ++steps;
   tokens_computed += done.prefill_tokens + done.decode_rows;

@@ -7,11 +7,19 @@
 #include "messages/base/limits.hpp"
 
 namespace troupe::core {
+namespace {
+
+// A step that is planned while another runs hides the way between device and worker, some 0.1 ms. Behind a step that takes longer than
+// this it hides nothing, and whoever comes meanwhile would wait for both.
+constexpr double step_ahead_s_max = 0.01;
+
+}  // namespace
 
 std::optional<step_plan> scheduler::plan(instant now, std::vector<sequence_event>& events) {
   state& s = *state_;
   s.expire(now, events);
   if (s.flights.size() >= limits::steps_in_flight_max) return std::nullopt;
+  if (!s.flights.empty() && s.expected_s(s.flights.back()) > step_ahead_s_max) return std::nullopt;
   for (;;) {
     const std::uint64_t before = s.changes;
     step_draft draft;
@@ -135,13 +143,17 @@ void scheduler::state::plan_decodes(step_draft& draft, std::vector<sequence_even
   }
 }
 
-/// Short remainders (a cache hit, usually) go first and take at most half of the budget; then everybody in order.
+/// Short remainders (a cache hit, usually) of the highest priority go first and take at most half of the budget; then everybody in order.
 void scheduler::state::plan_prefills(step_draft& draft, std::vector<sequence_event>& events) {
   const std::uint32_t reserved = draft.budget / 2;  // for long prompts, which therefore never starve
+  const auto first = std::ranges::find_if(running, [](const sequence* each) { return each->remaining() > 1; });
+  if (first == running.end()) return;
+  const auto highest = (*first)->key.priority_negated;
   for (const bool short_ones : {true, false}) {
     const std::uint32_t keep = short_ones ? draft.budget - reserved : 0;
     for (std::size_t at = 0; at < running.size() && draft.budget > keep;) {
       sequence& each = *running[at];
+      if (short_ones && each.key.priority_negated != highest && each.remaining() > 1) break;
       const bool fits = each.remaining() <= std::min(draft.budget - keep, options.prefill_chunk_max);
       if (each.planned_in != plans && each.remaining() > 1 && (!short_ones || fits)) plan_prefill(each, draft.budget - keep, draft, events);
       if (at < running.size() && running[at] == &each) ++at;

@@ -101,6 +101,8 @@ struct scheduler::state {
   void add_sample(const sequence& of, step_draft& draft);
 
   // scheduler_complete.cpp: what a step has meant
+  /// How long the step will take, by those before it; 0 before the first.
+  [[nodiscard]] double expected_s(const flight& step) const;
   void apply(const flight& done, std::vector<sequence_event>& events);
   void apply_row(const flight_row& row, const sampled_token* sampled, std::vector<sequence_event>& events);
   void take_token(sequence& of, const sampled_token& sampled, std::vector<sequence_event>& events);

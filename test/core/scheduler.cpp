@@ -99,6 +99,36 @@ TEST_CASE("a short remainder overtakes a cold prompt and a cold prompt keeps hal
   CHECK(rig.fault() == "");
 }
 
+TEST_CASE("short remainders overtake only what has the same priority") {
+  scheduler_rig rig;
+  auto urgent = rig.spec(1, scheduler_rig::letters(0, 60), 1);
+  urgent.priority = 5;
+  REQUIRE(rig.admit(urgent));
+  REQUIRE(rig.admit(rig.spec(2, scheduler_rig::letters(100, 5), 1)));
+  REQUIRE(rig.plan_one());
+  REQUIRE(rig.last_plan.rows.size() == 1);
+  CHECK(rig.last_plan.tokens[0] == 0);
+  CHECK(rig.last_plan.rows[0].token_count == 16);  // the whole budget
+  REQUIRE(rig.run());
+  CHECK(rig.fault() == "");
+}
+
+TEST_CASE("a step that lasts is not planned ahead of, so that who comes meanwhile is in the next") {
+  scheduler_rig rig;
+  rig.backend.step_s = 0.02;
+  REQUIRE(rig.admit(rig.spec(1, scheduler_rig::letters(0, 40), 1)));
+  REQUIRE(rig.plan_one());
+  CHECK(rig.plan_one());  // nothing is known of steps yet
+  REQUIRE(rig.complete_one());
+  CHECK_FALSE(rig.plan_one());
+  REQUIRE(rig.admit(rig.spec(2, scheduler_rig::letters(100, 5), 1)));
+  REQUIRE(rig.complete_one());
+  REQUIRE(rig.plan_one());
+  CHECK(rig.last_plan.rows.size() == 2);
+  REQUIRE(rig.run());
+  CHECK(rig.fault() == "");
+}
+
 TEST_CASE("a cached prefix is shared copy-free and the last prompt token is always computed") {
   scheduler_rig rig;
   const auto prompt = scheduler_rig::letters(10, 8);

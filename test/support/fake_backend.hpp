@@ -47,7 +47,7 @@ class fake_backend : public backend {
     }
     if (step.result.sampled.size() != plan.samples.size()) violate("a sample names no row, or samples are out of order");
     for (const auto& [slot, token] : sampled_now_) slots_[slot] = {tickets_, token};
-    step.result.seconds = 0.001;
+    step.result.seconds = step_s;
     in_flight_.push_back(std::move(step));
     return ticket;
   }
@@ -89,6 +89,7 @@ class fake_backend : public backend {
 
   std::vector<std::string> violations;  ///< of the contract or of a block's content
   std::uint64_t tokens_computed = 0;
+  double step_s = 0.001;  ///< that a step says it took
 
  private:
   struct cell {
