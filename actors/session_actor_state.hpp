@@ -89,6 +89,8 @@ void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer);
 void forget_worker(session_pointer self, session_turn& of);
 void arm_tick(session_pointer self);
 void tell_home(session_pointer self);
+/// The directory writes down what is wished, when that has changed: before anyone who is told of it can answer.
+void keep_wishes(session_pointer self);
 void tell_lifecycle(session_pointer self, std::string_view verb, const verb_answer& answer);
 void after_last_turn(session_pointer self);
 

@@ -137,6 +137,7 @@ void begin_prefetch(session_pointer self, const std::string& key, verb_answer an
 void begin_wish(session_pointer self, const std::string& key, const session_verb& verb) {
   auto& state = self->state;
   auto answer = state.wishes.take(verb, now_of(self));
+  keep_wishes(self);
   const auto known = state.prompts.last();
   if (answer.outcome == verb_outcome::rejected) return settle(self, key, to_string(verb.what), answer);
   if (!known.prompt || known.prompt->chain.empty() || state.workers.empty()) {
