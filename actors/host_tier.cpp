@@ -162,7 +162,10 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
         announce(self);
       },
-      [self](const owner_intent& intent) { pool_of(self).apply({intent.owner, intent.generation, intent.wishes}); },
+      [self](const owner_intent& intent) {
+        pool_of(self).apply({intent.owner, intent.generation, intent.wishes});
+        for (const auto& store : self->state.stores.below) self->send(store.handle, intent);
+      },
       [self](const stores_below& below) {
         change_stores(self, below.handles);
         settle(self);

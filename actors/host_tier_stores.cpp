@@ -59,8 +59,10 @@ owner_released release_blocks(host_tier_pointer self, const owner_release& relea
   stores.loader->release_owner(release.owner);
   const auto before = pool->counts().blocks.cached;
   auto its_own = pool_of(self).release_owner(release.owner, release.cause);
-  if (!release.keep_stored && !its_own.empty())
-    for (const auto& store : stores.below) self->send(store.handle, core::store_drop{its_own});
+  for (const auto& store : stores.below) {
+    caf::anon_send(store.handle, release);
+    if (!release.keep_stored && !its_own.empty()) self->send(store.handle, core::store_drop{its_own});
+  }
   return {before - pool->counts().blocks.cached};
 }
 

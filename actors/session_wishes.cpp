@@ -90,8 +90,9 @@ bool session_wishes::concerns_holders(core::instant now) {
 
 owner_intent session_wishes::intent(owner_id owner, std::span<const core::block_identity> chain, std::uint32_t block_tokens,
                                     core::instant now) {
-  owner_intent intent{owner, ++generation_, {}};
+  owner_intent intent{owner, ++generation_, {}, {}};
   const auto blocks = static_cast<std::uint32_t>(chain.size());
+  std::uint32_t pinned = 0;
   for (const wish& each : wishes_) {
     // The first block that the range touches, and the last one that ends within it.
     const auto end = each.token_end == 0 ? blocks : std::min(blocks, each.token_end / block_tokens);
@@ -99,7 +100,9 @@ owner_intent session_wishes::intent(owner_id owner, std::span<const core::block_
     if (begin == end || each.until <= now) continue;
     const auto left = std::chrono::ceil<milliseconds>(each.until - now);
     intent.wishes.push_back({chain[end - 1], end - begin, each.rank, static_cast<std::uint32_t>(left.count())});
+    if (each.rank >= core::rank_pinned) pinned = std::max(pinned, end);
   }
+  intent.chain.assign(chain.begin(), chain.begin() + pinned);
   is_told_ = !intent.wishes.empty();
   return intent;
 }

@@ -206,3 +206,35 @@ TEST_CASE("a host that dies while it is served leaves nothing in flight") {
   CHECK(world.status().blocks_leased == 0);
   CHECK(world.get(chain) == 5);
 }
+
+TEST_CASE("what owners pin stays on disk while others leave, until they say otherwise or are gone") {
+  disk_world world;
+  world.setup.store.budget_bytes = 4 * world.setup.store.segment_bytes;
+  world.start();
+  const auto chain = world.chain_of(0, 6);
+  CHECK(world.put(*chain));
+  const auto pin = [&](std::uint64_t generation, std::uint32_t ttl_ms) {
+    world.tell(world.tier, owner_intent{{1}, generation, {{chain->blocks[3], 4, core::rank_pinned, ttl_ms}, {chain->blocks[5], 6, 80, ttl_ms}}, chain->blocks});
+  };
+  const auto crowd = [&](token_id from) {
+    for (token_id each = from; each < from + 400'000; each += 10'000) CHECK(world.put(*world.chain_of(each, 5)));
+  };
+  pin(1, 3'600'000);
+  CHECK(world.status().blocks_pinned == 4);
+  crowd(1'000'000);
+  CHECK(world.find(chain) == 4);
+  CHECK(world.status().blocks_pinned == 4);
+  world.tell(world.tier, owner_release{{1}, true});  // it rests
+  CHECK(world.status().blocks_pinned == 4);
+  pin(2, 1000);
+  world.advance(1500ms, 500ms);
+  CHECK(world.status().blocks_pinned == 0);
+  pin(3, 3'600'000);
+  CHECK(world.status().blocks_pinned == 4);
+  world.tell(world.tier, owner_release{{1}});
+  CHECK(world.status().blocks_pinned == 0);
+  CHECK(world.status().blocks_clipped == 0);
+  crowd(2'000'000);
+  CHECK(world.find(chain) == 0);
+  CHECK(world.status().integrity == "");
+}

@@ -227,3 +227,17 @@ TEST_CASE("what a store brings more slowly than it is computed is left there, on
   world.end_all(worker);
   CHECK(world.status().blocks_leased == 0);
 }
+
+TEST_CASE("the stores hear what owners wish and give up") {
+  host_world world;
+  const auto store = world.a_store();
+  world.connect({store});
+  const auto chain = world.chain_of(0, 2);
+  const owner_intent intent{{1}, 4, {{chain->blocks[1], 2, core::rank_pinned, 1000}}, chain->blocks};
+  world.tell(world.tier, intent);
+  CHECK(*store.heard->intents.begin() == intent);
+  CHECK(world.request<owner_released>(world.tier, owner_release{{1}, true}).get().blocks_freed == 0);
+  REQUIRE(store.heard->releases.size() == 1);
+  CHECK(store.heard->releases[0] == owner_release{{1}, true});
+  CHECK(store.heard->drops.empty());
+}

@@ -317,6 +317,7 @@ TEST_CASE("a session that comes back from the journal wishes what it wished, wit
   CHECK(intent.wishes[0].blocks == 5);
   CHECK(intent.wishes[0].ttl_ms <= 60'000);
   CHECK(intent.wishes[0].ttl_ms > 59'000);
+  CHECK(intent.chain.size() == 5);
   CHECK(intent.generation > told);
   stage.say(stage.worker, stage.ended(2, finish_reason::stop));
   stage.turn(stage.spawn_one("b").get<1>(), 3);
