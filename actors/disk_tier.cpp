@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <functional>
 
 #include "actors/actor_defaults.hpp"
 
@@ -113,6 +114,19 @@ void take_batch(self_pointer self, const Asked& asked, const store_client_actor&
   work(self, milliseconds{0});
 }
 
+/// Leaves out what has not begun.
+void cancel_put(self_pointer self, std::uint64_t transfer) {
+  auto& state = self->state;
+  const auto is_of_it = [&](const disk_operation& each) {
+    const auto* put = std::get_if<core::store_put>(&state.batches.at(each.batch).asked);
+    return put != nullptr && put->transfer == transfer;
+  };
+  const auto from = std::ranges::stable_partition(state.puts, std::not_fn(is_of_it)).begin();
+  const std::vector<disk_operation> left_out(from, state.puts.end());
+  state.puts.erase(from, state.puts.end());
+  for (const auto& each : left_out) settle(self, each, store::store_result::failed);
+}
+
 core::store_found find(self_pointer self, const core::store_find& wanted) {
   const auto& state = self->state;
   const auto& blocks = wanted.chain->blocks;
@@ -197,6 +211,7 @@ disk_tier_inside::behavior_type disk_tier(self_pointer self, disk_tier_setup set
         const auto now = unix_now(self);
         if (self->state.store) self->state.store->apply(now, pins_of(intent, now));
       },
+      [self](const core::store_put_cancel& cancel) { cancel_put(self, cancel.transfer); },
       [self](const tier_status_request&) { return status(self); },
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
       [self](const snapshot_request&) {

@@ -104,6 +104,7 @@ store_tier_actor::behavior_type remote_tier(self_pointer self, remote_tier_setup
         const auto& about = self->state.setup.about;
         self->state.store->apply(now, pins_of(intent, now), about.layout, about.scope);
       },
+      [](const core::store_put_cancel&) { /* each of its calls has a deadline: it has been answered */ },
       [self](const tier_status_request&) { return status(self); },
       [](const shard_joined&, const shard_sink_actor&) { /* it announces nothing */ },
       [](const snapshot_request&) { /* as above */ },

@@ -166,6 +166,17 @@ void host_pool::end_put(bool is_complete) {
   putting_.clear();
 }
 
+void host_pool::give_up_put() {
+  if (putting_.empty()) return;
+  for (const block_index block : putting_) is_below_[block] = false;
+  blocks_given_up_ += putting_.size();
+  given_up_.emplace(transfers_, std::exchange(putting_, {}));
+}
+
+void host_pool::end_given_up(std::uint64_t transfer) {
+  if (auto held = given_up_.extract(transfer)) release(held.mapped());
+}
+
 std::uint32_t host_pool::held(const tier_chain& chain) const { return pool_.peek_prefix(chain.blocks, chain.root, chain.tokens).matched; }
 
 store_get host_pool::begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count) {
@@ -197,7 +208,7 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived) {
   release(table);
 }
 
-host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_, put_, loaded_}; }
+host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_, put_, loaded_, blocks_given_up_}; }
 
 std::optional<std::string> host_pool::check_integrity() const {
   if (auto problem = pool_.check_integrity()) return problem;
@@ -210,6 +221,8 @@ std::optional<std::string> host_pool::check_integrity() const {
   for (const auto& [load, each] : loading_)
     for (const block_index block : each.table) ++expected[block];
   for (const block_index block : putting_) ++expected[block];
+  for (const auto& [transfer, table] : given_up_)
+    for (const block_index block : table) ++expected[block];
   for (block_index block = 0; block < options_.block_count; ++block)
     if (pool_.leases(block) != expected[block]) return "block " + std::to_string(block) + " of the host has a lease too many or too few";
   return std::nullopt;

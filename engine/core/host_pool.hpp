@@ -38,6 +38,7 @@ struct host_pool_counts {
   std::uint64_t blocks_in = 0, blocks_out = 0;  ///< committed, granted for reading
   std::uint64_t refused = 0;                    ///< offered and neither held nor taken
   std::uint64_t put = 0, loaded = 0;            ///< into stores, from stores
+  std::uint64_t given_up = 0;                   ///< of puts that took too long
 };
 
 class host_pool {
@@ -72,6 +73,9 @@ class host_pool {
   /// What has been used again since it was stored; one batch is under way at a time.
   std::optional<store_put> next_put();
   void end_put(bool is_complete);
+  /// The batch under way takes too long: its blocks are as if they had not been put, but leased until the last store is done with them.
+  void give_up_put();
+  void end_given_up(std::uint64_t transfer);
 
   [[nodiscard]] std::vector<block_event> take_events() { return pool_.take_events(); }
   [[nodiscard]] std::vector<block_event> snapshot() const { return pool_.snapshot(); }
@@ -111,8 +115,9 @@ class host_pool {
   std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;
   std::vector<block_index> putting_;    ///< leased
+  std::map<std::uint64_t, std::vector<block_index>> given_up_;  ///< leased, by transfer
   std::uint64_t transfers_ = 0;
-  std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0;
+  std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0, blocks_given_up_ = 0;
 };
 
 }  // namespace troupe::core

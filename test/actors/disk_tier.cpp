@@ -238,3 +238,27 @@ TEST_CASE("what owners pin stays on disk while others leave, until they say othe
   CHECK(world.find(chain) == 0);
   CHECK(world.status().integrity == "");
 }
+
+TEST_CASE("a put that is cancelled is answered with what was written, and nothing of it is written afterwards") {
+  disk_world world;
+  world.setup.store.write_bytes_per_s = 20'000;
+  world.start();
+  const auto chain = world.chain_of(0, 8);
+  const auto put = world.put_of(*chain);
+  world.say(world.host, world.tier, put, world.host.handle);
+  world.advance(1s, 500ms);
+  CHECK(world.host.heard->puts.empty());  // it waits for the write rate
+  const auto written = world.find(chain);
+  CHECK(written > 0);
+  CHECK(written < 8);
+  world.say(world.host, world.tier, core::store_put_cancel{put.transfer + 1});
+  CHECK(world.host.heard->puts.empty());
+  world.say(world.host, world.tier, core::store_put_cancel{put.transfer});
+  REQUIRE(world.host.heard->puts.size() == 1);
+  CHECK(world.host.heard->puts[0].transfer == put.transfer);
+  CHECK_FALSE(world.host.heard->puts[0].is_complete);
+  world.advance(10s, 500ms);
+  CHECK(world.find(chain) == written);
+  CHECK(world.host.heard->puts.size() == 1);
+  CHECK(world.status().blocks_leased == 0);
+}

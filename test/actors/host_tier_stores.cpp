@@ -228,6 +228,65 @@ TEST_CASE("what a store brings more slowly than it is computed is left there, on
   CHECK(world.status().blocks_leased == 0);
 }
 
+TEST_CASE("a put that a store does not finish is given up at its deadline, and its blocks are held until the store is done with it") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto stuck = world.a_store(), good = world.a_store();
+  world.connect({stuck, good});
+  const auto chain = world.chain_of(0, 3), next = world.chain_of(500, 2);
+  world.fill(worker, *chain, 1);
+  world.fill(worker, *next, 2);
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  REQUIRE(stuck.heard->puts.size() == 1);
+  const auto transfer = stuck.heard->puts[0].transfer;
+  world.say(good, world.tier, core::store_put_done{transfer, true});
+  world.say(worker, world.tier, core::chain_touch{{2}, next});
+  CHECK(good.heard->puts.size() == 1);  // one at a time
+  world.advance(limits::store_put_wait - 1ms);
+  CHECK(stuck.heard->cancelled.empty());
+  world.advance(1ms);
+  CHECK(stuck.heard->cancelled == std::vector<std::uint64_t>{transfer});
+  CHECK(good.heard->cancelled.empty());
+  CHECK(world.status().blocks_given_up == 3);
+  CHECK(world.status().blocks_leased == 5);  // 3 that may be read yet, 2 on their way to the other store
+  REQUIRE(good.heard->puts.size() == 2);
+  CHECK(stuck.heard->puts.size() == 1);
+  world.say(good, world.tier, core::store_put_done{good.heard->puts[1].transfer, true});
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});  // as if it had not been put
+  REQUIRE(good.heard->puts.size() == 3);
+  CHECK(good.heard->puts[2].blocks.size() == 3);
+  world.say(good, world.tier, core::store_put_done{good.heard->puts[2].transfer, true});
+  CHECK(world.status().blocks_leased == 3);
+  world.say(stuck, world.tier, core::store_put_done{transfer, true});
+  CHECK(world.status().blocks_leased == 0);
+  CHECK(world.status().blocks_given_up == 3);
+  const auto last = world.chain_of(700, 1);
+  world.fill(worker, *last, 3);
+  world.say(worker, world.tier, core::chain_touch{{3}, last});
+  CHECK(stuck.heard->puts.size() == 2);  // it is asked again
+  CHECK(good.heard->puts.size() == 4);
+}
+
+TEST_CASE("a store that ends owes nothing that was given up, and its successor is asked") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto stuck = world.a_store();
+  world.connect({stuck});
+  const auto chain = world.chain_of(0, 3);
+  world.fill(worker, *chain, 1);
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  world.advance(limits::store_put_wait);
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  CHECK(stuck.heard->puts.size() == 1);
+  CHECK(world.status().blocks_leased == 3);
+  world.end(stuck.handle, caf::exit_reason::kill);
+  CHECK(world.status().blocks_leased == 0);
+  const auto successor = world.a_store();
+  world.connect({successor});
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  CHECK(successor.heard->puts.size() == 1);
+}
+
 TEST_CASE("the stores hear what owners wish and give up") {
   host_world world;
   const auto store = world.a_store();

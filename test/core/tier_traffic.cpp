@@ -66,6 +66,7 @@ struct tier_world {
     store_numbers = {0, 1};
     answered.clear();
     putting.reset();
+    given_up.clear();
     for (auto& each : devices) {
       each->out.clear();  // what is under way to the old one is lost, what it has said may still arrive
       each->tiers.attach();
@@ -123,9 +124,17 @@ struct tier_world {
     pass_on();
   }
   [[nodiscard]] instant now() const { return devices[0]->rig.now; }
-  /// A put is under way between two of these.
+  /// A put is under way between two of these; some are given up, and written later all the same.
   void put() {
-    if (putting) {
+    if (!given_up.empty() && below(2) == 0) {
+      stores[below(2)].put(given_up.back(), block_bytes());
+      host->end_given_up(given_up.back().transfer);
+      given_up.pop_back();
+    }
+    if (putting && below(6) == 0) {
+      host->give_up_put();
+      given_up.push_back(*std::exchange(putting, std::nullopt));
+    } else if (putting) {
       stores[below(2)].put(*putting, block_bytes());
       host->end_put(below(4) != 0);
       putting.reset();
@@ -237,7 +246,7 @@ struct tier_world {
         each->hear();
         each->plan();
         each->complete();
-        is_idle = is_idle && !putting && loader->size() == 0 && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() &&
+        is_idle = is_idle && !putting && given_up.empty() && loader->size() == 0 && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() &&
                   each->in.empty();
       }
       if (is_idle) return;
@@ -277,6 +286,7 @@ struct tier_world {
   store_loader::store_id stores_seen = 1;
   std::set<std::uint64_t> answered;  ///< gets
   std::optional<store_put> putting;
+  std::vector<store_put> given_up;
   std::uint64_t next_id = 1, prefetches = 0;
   std::map<std::uint64_t, std::pair<tiered_device*, sequence_spec>> specs;
 };

@@ -25,6 +25,7 @@ struct store_log {
   std::vector<core::store_find> finds;
   std::vector<core::store_get> gets;
   std::vector<core::store_drop> drops;
+  std::vector<std::uint64_t> cancelled;  ///< puts
   std::vector<owner_intent> intents;
   std::vector<owner_release> releases;
 };
@@ -61,6 +62,7 @@ struct tier_fixture : actor_fixture {
               [log](const core::store_find& find, const actors::store_client_actor&) { log->finds.push_back(find); },
               [log](const core::store_get& get, const actors::store_client_actor&) { log->gets.push_back(get); },
               [log](const core::store_drop& drop) { log->drops.push_back(drop); },
+              [log](const core::store_put_cancel& cancel) { log->cancelled.push_back(cancel.transfer); },
               [log](const owner_intent& intent) { log->intents.push_back(intent); },
               [log](const owner_release& release) {
                 log->releases.push_back(release);
