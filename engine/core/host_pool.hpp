@@ -70,7 +70,8 @@ class host_pool {
   store_get begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count);
   /// The first `arrived` of them are there.
   void end_load(std::uint64_t load, std::uint32_t arrived);
-  /// What has been used again since it was stored; one batch is under way at a time.
+  /// What has been used again since it was stored, and again when an owner that its limit does not bind comes to use it; one batch is
+  /// under way at a time.
   std::optional<store_put> next_put();
   void end_put(bool is_complete);
   /// The batch under way takes too long: its blocks are as if they had not been put, but leased until the last store is done with them.
@@ -111,7 +112,7 @@ class host_pool {
   std::map<key, writing> writing_;
   std::map<key, std::vector<block_index>> reading_;
   std::map<std::uint64_t, loading> loading_;
-  std::vector<bool> is_below_;          ///< by block: it has been put into the stores, or came from one
+  std::vector<tier_level> offered_to_;  ///< by block: the lowest tier that it may have been put into; host: none
   std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;
   std::vector<block_index> putting_;    ///< leased

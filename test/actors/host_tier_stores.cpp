@@ -287,6 +287,37 @@ TEST_CASE("a store that ends owes nothing that was given up, and its successor i
   CHECK(successor.heard->puts.size() == 1);
 }
 
+TEST_CASE("what a limit kept off the stores is put when an owner without it comes to use it, and remembers how far down it went") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto store = world.a_store();
+  world.connect({store});
+  const auto chain = world.chain_of(0, 2);
+  const auto use = [&](std::uint64_t owner, core::tier_level lowest) {
+    core::turn_opening opening;
+    opening.turn = owner;
+    opening.max_tier = lowest;
+    world.say(worker, world.tier, core::chain_touch{{owner}, chain, opening});
+  };
+  world.fill(worker, *chain, 1);
+  use(1, core::tier_level::host);
+  use(1, core::tier_level::host);
+  CHECK(store.heard->puts.empty());
+  use(2, core::tier_level::disk);
+  REQUIRE(store.heard->puts.size() == 1);
+  CHECK(store.heard->puts[0].lowest == std::vector(2, core::tier_level::disk));
+  world.say(store, world.tier, core::store_put_done{store.heard->puts[0].transfer, true});
+  use(2, core::tier_level::disk);
+  CHECK(store.heard->puts.size() == 1);
+  use(3, core::tier_level::remote);
+  REQUIRE(store.heard->puts.size() == 2);
+  CHECK(store.heard->puts[1].lowest == std::vector(2, core::tier_level::remote));
+  world.say(store, world.tier, core::store_put_done{store.heard->puts[1].transfer, true});
+  use(3, core::tier_level::remote);
+  use(1, core::tier_level::host);
+  CHECK(store.heard->puts.size() == 2);
+}
+
 TEST_CASE("the stores hear what owners wish and give up") {
   host_world world;
   const auto store = world.a_store();

@@ -353,6 +353,31 @@ TEST_CASE("a prefix that left the device comes back from the host instead of bei
   CHECK(world.fault() == "");
 }
 
+TEST_CASE("what a limit kept off the tier is offered when an owner without that limit comes to share it, once") {
+  tier_world world(1);
+  auto& device = *world.devices[0];
+  const auto width = device.rig.options.block_tokens;
+  const auto prompt = scheduler_rig::letters(0, 3 * width + 1);
+  auto strict = device.rig.spec(1, prompt, 1);
+  strict.max_tier = tier_level::device;
+  CHECK(device.admit(strict));
+  world.finish();
+  CHECK(device.tiers.offloaded().blocks_offloaded == 0);
+  auto again = device.rig.spec(2, prompt, 1);
+  again.max_tier = tier_level::device;
+  again.owner = strict.owner;
+  CHECK(device.admit(again));
+  world.finish();
+  CHECK(device.tiers.offloaded().blocks_offloaded == 0);
+  CHECK(device.tiers.offloaded().waiting == 0);
+  for (std::uint64_t id = 3; id < 5; ++id) {
+    CHECK(device.admit(device.rig.spec(id, prompt, 1)));
+    world.finish();
+    CHECK(device.tiers.offloaded().blocks_offloaded == 3);
+  }
+  CHECK(world.fault() == "");
+}
+
 TEST_CASE("a tier that never answers costs its wait and nothing else") {
   tier_world world(2);
   auto& device = *world.devices[0];
