@@ -69,6 +69,7 @@ struct session_actor_state {
   std::unordered_map<request_id, session_turn> turns;
   std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
   std::vector<owner_id> superseded;  ///< owners of compacted history, until the next prompt owns what it keeps
+  std::optional<owner_id> resting;   ///< the owner before a rest: the stores still keep what it pinned
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
   std::uint64_t verbs_unnamed = 0, prefetches = 0;
