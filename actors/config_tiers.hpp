@@ -15,7 +15,7 @@ struct host_tier_config {
 /// Which blocks leave a worker's pool and the host tier.
 struct retention_config {
   std::string policy = "lifecycle";  ///< a name of core::make_retention_policy
-  double pinned_share_max = 0.5;     ///< of a device's or tier's blocks
+  double pinned_share_max = 0.5;     ///< of the blocks of a device, host memory or disk
   bool operator==(const retention_config&) const = default;
 };
 

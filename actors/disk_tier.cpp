@@ -2,8 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <caf/all.hpp>
-#include <numeric>
+#include <functional>
 
 #include "actors/actor_defaults.hpp"
 
@@ -61,14 +62,15 @@ store::store_result begin(self_pointer self, const disk_operation& next, store::
   return state.store->get(unix_now(self), form, {std::get<core::store_get>(batch.asked).slots[next.index], bytes}, ticket);
 }
 
-/// Starts what the store takes of a queue. What the write rate does not admit now waits for the next tick.
+/// Starts what the store takes of a queue. What it does not admit now, for its write rate or for pinned blocks that are carried over first,
+/// waits for the next tick; who asked for it says how long.
 void start(self_pointer self, std::deque<disk_operation>& queue) {
   auto& state = self->state;
   while (!queue.empty()) {
     const auto next = queue.front();
     const store::store_ticket ticket{state.tickets_seen + 1};
     const auto result = begin(self, next, ticket);
-    if (result == store::store_result::rate_limited || (result == store::store_result::busy && !state.active.empty())) return;
+    if (result == store::store_result::rate_limited || result == store::store_result::busy) return;
     ++state.tickets_seen;
     queue.pop_front();
     if (result == store::store_result::pending)
@@ -85,14 +87,16 @@ void work(self_pointer self, milliseconds longest) {
   start(self, state.gets);
   start(self, state.puts);
   std::vector<store::store_completion> completions;
-  if (state.active.empty())
-    state.store->poll(unix_now(self), completions);
-  else
+  // What is carried over makes room for puts that wait.
+  const bool is_moving = !state.active.empty() || state.store->is_carrying();
+  if (is_moving)
     state.store->wait(unix_now(self), longest, completions);
+  else
+    state.store->poll(unix_now(self), completions);
   for (const auto& each : completions)
     if (auto done = state.active.extract(each.ticket)) settle(self, done.mapped(), each.result);
   announce(self);
-  if (state.active.empty() || state.work_pending) return;
+  if (!is_moving || state.work_pending) return;
   state.work_pending = true;
   self->send(self, disk_tier_work{});
 }
@@ -108,6 +112,19 @@ void take_batch(self_pointer self, const Asked& asked, const store_client_actor&
   for (std::size_t i = 0; i < count; ++i) queue.push_back({id, i});
   state.batches.emplace(id, std::move(batch));
   work(self, milliseconds{0});
+}
+
+/// Leaves out what has not begun.
+void cancel_put(self_pointer self, std::uint64_t transfer) {
+  auto& state = self->state;
+  const auto is_of_it = [&](const disk_operation& each) {
+    const auto* put = std::get_if<core::store_put>(&state.batches.at(each.batch).asked);
+    return put != nullptr && put->transfer == transfer;
+  };
+  const auto from = std::ranges::stable_partition(state.puts, std::not_fn(is_of_it)).begin();
+  const std::vector<disk_operation> left_out(from, state.puts.end());
+  state.puts.erase(from, state.puts.end());
+  for (const auto& each : left_out) settle(self, each, store::store_result::failed);
 }
 
 core::store_found find(self_pointer self, const core::store_find& wanted) {
@@ -133,6 +150,8 @@ tier_status status(self_pointer self) {
   status.bytes_total = options.budget_bytes;
   status.blocks_total = static_cast<std::uint32_t>(options.budget_bytes / about.block_bytes);
   status.blocks_cached = static_cast<std::uint32_t>(counts.blocks);
+  status.blocks_pinned = static_cast<std::uint32_t>(counts.pinned);
+  status.blocks_clipped = counts.clipped;
   status.blocks_leased = static_cast<std::uint32_t>(counts.in_flight);
   status.blocks_free = status.blocks_total - std::min(status.blocks_total, status.blocks_cached);
   status.blocks_stored = counts.stored;
@@ -183,7 +202,16 @@ disk_tier_inside::behavior_type disk_tier(self_pointer self, disk_tier_setup set
   open(self);
   self->delayed_send(self, housekeeping_interval, disk_tier_tick{});
   return {
-      [](const owner_release&) { return owner_released{}; },
+      [self](const owner_release& release) {
+        // An owner that rests has not taken back what it wished.
+        if (self->state.store && !release.keep_stored) self->state.store->release(release.owner);
+        return owner_released{};
+      },
+      [self](const owner_intent& intent) {
+        const auto now = unix_now(self);
+        if (self->state.store) self->state.store->apply(now, pins_of(intent, now));
+      },
+      [self](const core::store_put_cancel& cancel) { cancel_put(self, cancel.transfer); },
       [self](const tier_status_request&) { return status(self); },
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },
       [self](const snapshot_request&) {

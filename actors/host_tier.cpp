@@ -103,6 +103,7 @@ tier_status status(self_pointer self) {
           .blocks_refused = counts.refused,
           .blocks_failed = loads.blocks_failed,
           .blocks_recomputed = loads.blocks_recomputed,
+          .blocks_given_up = counts.given_up,
           .integrity = pool->check_integrity().value_or("")};
 }
 
@@ -162,7 +163,10 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
         announce(self);
       },
-      [self](const owner_intent& intent) { pool_of(self).apply({intent.owner, intent.generation, intent.wishes}); },
+      [self](const owner_intent& intent) {
+        pool_of(self).apply({intent.owner, intent.generation, intent.wishes});
+        for (const auto& store : self->state.stores.below) self->send(store.handle, intent);
+      },
       [self](const stores_below& below) {
         change_stores(self, below.handles);
         settle(self);
@@ -180,8 +184,9 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         settle(self);
       },
       [self](const host_tier_tick&) {
-        self->state.stores.tick_pending = false;
+        self->state.stores.tick_at.reset();
         loader_of(self).expire(now_of(self));
+        give_up_late_put(self);
         settle(self);
       },
   };

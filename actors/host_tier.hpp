@@ -21,7 +21,7 @@ struct host_tier_setup {
   core::host_pool_options pool;
 };
 
-/// A question's deadline may have passed.
+/// The deadline of a question or of a put may have passed.
 struct host_tier_tick {};
 
 using host_tier_inside =
@@ -38,14 +38,21 @@ struct host_tier_store {
   store_tier_actor handle;
 };
 
+/// What the stores write, or may write still.
+struct host_tier_put {
+  std::uint64_t transfer = 0;
+  core::instant due{0};
+  std::vector<caf::actor_addr> owing;  ///< stores that are not done with it
+  bool is_complete = true;             ///< as far as they have answered
+};
+
 struct host_tier_stores {
   std::vector<host_tier_store> below;  ///< the nearest first
   core::store_loader::store_id seen = 0;
   std::unique_ptr<core::store_loader> loader;
-  std::uint64_t putting = 0;           ///< the transfer under way
-  std::vector<caf::actor_addr> owing;  ///< stores that have not written it yet
-  bool is_put_complete = true;         ///< as far as they have answered
-  bool tick_pending = false;
+  std::optional<host_tier_put> put;      ///< under way
+  std::vector<host_tier_put> given_up;   ///< a store that owes one is given no further put, so there are no more of them than stores
+  std::optional<core::instant> tick_at;
 };
 
 struct host_tier_state {
@@ -76,6 +83,8 @@ void drop_store(host_tier_pointer self, const caf::actor_addr& dead);
 /// By its address; nothing for any other actor.
 std::optional<core::store_loader::store_id> store_that_says(host_tier_pointer self);
 void put_more(host_tier_pointer self);
+/// Asks for the end of a put whose time is up.
+void give_up_late_put(host_tier_pointer self);
 void take_put_done(host_tier_pointer self, const core::store_put_done& done);
 
 }  // namespace troupe::actors

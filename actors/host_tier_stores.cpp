@@ -1,4 +1,5 @@
-// What passes between the host tier and the stores below it: the loader decides on loads, here are their handles and the puts. A store
+// What passes between the host tier and the stores below it: the loader decides on loads, here are their handles and the puts. A put that
+// a store does not finish in time is given up, and that store left alone until it is done with it. A store
 // that ends is done with what it read and wrote; until the node names its successor the others are asked.
 #include <algorithm>
 #include <caf/all.hpp>
@@ -6,6 +7,7 @@
 
 #include "actors/actor_defaults.hpp"
 #include "actors/host_tier.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -18,10 +20,24 @@ const store_tier_actor& handle_of(host_tier_pointer self, core::store_loader::st
 
 void come_back(host_tier_pointer self) {
   auto& stores = self->state.stores;
-  const auto next = stores.loader->next_deadline();
-  if (!next || stores.tick_pending) return;
-  stores.tick_pending = true;
+  auto next = stores.loader->next_deadline();
+  if (stores.put) next = next ? std::min(*next, stores.put->due) : stores.put->due;
+  if (!next || (stores.tick_at && *stores.tick_at <= *next)) return;
+  stores.tick_at = next;
   self->delayed_send(self, std::max(*next - now_of(self), core::instant{0}), host_tier_tick{});
+}
+
+/// Puts that nobody owes any more.
+void end_written(host_tier_pointer self) {
+  auto& stores = self->state.stores;
+  if (stores.put && stores.put->owing.empty()) {
+    pool_of(self).end_put(stores.put->is_complete);
+    stores.put.reset();
+  }
+  std::erase_if(stores.given_up, [self](const host_tier_put& each) {
+    if (each.owing.empty()) pool_of(self).end_given_up(each.transfer);
+    return each.owing.empty();
+  });
 }
 
 /// What is owed by stores that have gone is not written.
@@ -30,9 +46,15 @@ void forgive(host_tier_pointer self) {
   const auto is_gone = [&](const caf::actor_addr& owes) {
     return std::ranges::none_of(stores.below, [&](const auto& store) { return store.handle.address() == owes; });
   };
-  if (std::erase_if(stores.owing, is_gone) == 0) return;
-  stores.is_put_complete = false;
-  if (stores.owing.empty()) self->state.pool->end_put(false);
+  if (stores.put && std::erase_if(stores.put->owing, is_gone) > 0) stores.put->is_complete = false;
+  for (auto& each : stores.given_up) std::erase_if(each.owing, is_gone);
+  end_written(self);
+}
+
+bool owes_a_put(host_tier_pointer self, const host_tier_store& store) {
+  return std::ranges::any_of(self->state.stores.given_up, [&](const host_tier_put& each) {
+    return std::ranges::find(each.owing, store.handle.address()) != each.owing.end();
+  });
 }
 
 void tell_loader(host_tier_pointer self) {
@@ -59,8 +81,10 @@ owner_released release_blocks(host_tier_pointer self, const owner_release& relea
   stores.loader->release_owner(release.owner);
   const auto before = pool->counts().blocks.cached;
   auto its_own = pool_of(self).release_owner(release.owner, release.cause);
-  if (!release.keep_stored && !its_own.empty())
-    for (const auto& store : stores.below) self->send(store.handle, core::store_drop{its_own});
+  for (const auto& store : stores.below) {
+    caf::anon_send(store.handle, release);
+    if (!release.keep_stored && !its_own.empty()) self->send(store.handle, core::store_drop{its_own});
+  }
   return {before - pool->counts().blocks.cached};
 }
 
@@ -71,26 +95,41 @@ std::optional<core::store_loader::store_id> store_that_says(host_tier_pointer se
   return std::nullopt;
 }
 
-/// A put has no deadline: as long as a store may read the slots, what they hold must not change.
 void put_more(host_tier_pointer self) {
   auto& stores = self->state.stores;
-  if (!stores.owing.empty() || stores.below.empty()) return;
+  const auto owes = [self](const host_tier_store& store) { return owes_a_put(self, store); };
+  if (stores.put || std::ranges::all_of(stores.below, owes)) return;
   const auto put = self->state.pool->next_put();
   if (!put) return;
-  stores.putting = put->transfer;
-  stores.is_put_complete = true;
+  stores.put = host_tier_put{put->transfer, now_of(self) + core::instant{limits::store_put_wait}, {}, true};
   for (const auto& store : stores.below) {
-    stores.owing.push_back(store.handle.address());
+    if (owes(store)) continue;
+    stores.put->owing.push_back(store.handle.address());
     self->send(store.handle, *put, as_client(self));
   }
+  come_back(self);
+}
+
+/// As long as a store may read the slots, what they hold must not change: the blocks stay leased until it says that it is done.
+void give_up_late_put(host_tier_pointer self) {
+  auto& stores = self->state.stores;
+  if (!stores.put || now_of(self) < stores.put->due) return;
+  for (const auto& store : stores.below)
+    if (std::ranges::find(stores.put->owing, store.handle.address()) != stores.put->owing.end())
+      self->send(store.handle, core::store_put_cancel{stores.put->transfer});
+  pool_of(self).give_up_put();
+  stores.given_up.push_back(*std::exchange(stores.put, std::nullopt));
 }
 
 void take_put_done(host_tier_pointer self, const core::store_put_done& done) {
   auto& stores = self->state.stores;
-  if (done.transfer != stores.putting) return;
-  if (std::erase(stores.owing, caf::actor_cast<caf::actor_addr>(self->current_sender())) == 0) return;
-  stores.is_put_complete = stores.is_put_complete && done.is_complete;
-  if (stores.owing.empty()) pool_of(self).end_put(stores.is_put_complete);
+  const auto sender = caf::actor_cast<caf::actor_addr>(self->current_sender());
+  const bool is_under_way = stores.put && stores.put->transfer == done.transfer;
+  if (is_under_way && std::erase(stores.put->owing, sender) > 0)
+    stores.put->is_complete = stores.put->is_complete && done.is_complete;
+  for (auto& each : stores.given_up)
+    if (each.transfer == done.transfer) std::erase(each.owing, sender);
+  end_written(self);
 }
 
 void change_stores(host_tier_pointer self, const std::vector<store_tier_actor>& handles) {

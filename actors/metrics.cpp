@@ -46,7 +46,7 @@ constexpr std::array<family<worker_status>, 18> worker_families{{
      [](const worker_status& w) { return w.transfer_failures; }},
 }};
 
-constexpr std::array<family<tier_status>, 11> tier_families{{
+constexpr std::array<family<tier_status>, 13> tier_families{{
     {"troupe_tier_blocks", "gauge", "Blocks that the tier has room for.", [](const tier_status& t) -> std::uint64_t { return t.blocks_total; }},
     {"troupe_tier_blocks_cached", "gauge", "Blocks kept under their hash.", [](const tier_status& t) -> std::uint64_t { return t.blocks_cached; }},
     {"troupe_tier_blocks_pinned", "gauge", "Blocks that sessions have pinned.",
@@ -62,6 +62,10 @@ constexpr std::array<family<tier_status>, 11> tier_families{{
      [](const tier_status& t) { return t.blocks_failed; }},
     {"troupe_tier_blocks_recomputed_total", "counter", "Blocks that a store had, but that were computed faster.",
      [](const tier_status& t) { return t.blocks_recomputed; }},
+    {"troupe_tier_blocks_clipped_total", "counter", "Blocks of a disk that could not be pinned: the share for pins was full.",
+     [](const tier_status& t) { return t.blocks_clipped; }},
+    {"troupe_tier_blocks_given_up_total", "counter", "Blocks of puts that a store did not finish in time.",
+     [](const tier_status& t) { return t.blocks_given_up; }},
     {"troupe_tier_hash_mismatches_total", "counter", "Equal hashes of unequal tokens.", [](const tier_status& t) { return t.hash_mismatches; }},
 }};
 

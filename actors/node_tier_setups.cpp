@@ -63,6 +63,7 @@ expected<disk_tier_setup> make_disk(const config& settings, store_tier_setup abo
     return problem("disk_tier.bytes", "the disk tier is too small for blocks of " + std::to_string(about.block_bytes) + " bytes");
   disk.store.write_bytes_per_s = wanted.write_bytes_per_s;
   disk.store.ttl_ms = std::int64_t{wanted.ttl_s} * 1000;
+  disk.store.pinned_share_max = settings.retention.pinned_share_max;
   disk.store.cipher = *cipher;
   disk.about = std::move(about);
   return disk;

@@ -95,7 +95,16 @@ store_tier_actor::behavior_type remote_tier(self_pointer self, remote_tier_setup
   self->state.setup = std::move(setup);
   self->state.store = std::make_unique<store::remote_store>(self->state.setup.store);
   return {
-      [](const owner_release&) { return owner_released{}; },
+      [self](const owner_release& release) {
+        if (!release.keep_stored) self->state.store->release(release.owner);
+        return owner_released{};
+      },
+      [self](const owner_intent& intent) {
+        const auto now = unix_now(self);
+        const auto& about = self->state.setup.about;
+        self->state.store->apply(now, pins_of(intent, now), about.layout, about.scope);
+      },
+      [](const core::store_put_cancel&) { /* each of its calls has a deadline: it has been answered */ },
       [self](const tier_status_request&) { return status(self); },
       [](const shard_joined&, const shard_sink_actor&) { /* it announces nothing */ },
       [](const snapshot_request&) { /* as above */ },

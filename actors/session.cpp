@@ -92,6 +92,7 @@ void set_up(session_pointer self, session_setup setup) {
   auto& state = self->state;
   state.life = session_life{setup.info};
   state.setup = std::move(setup);
+  state.wishes = session_wishes{state.setup.intent, now_of(self), unix_ms_of(self)};
   state.used_at = now_of(self);
   set_defaults(self, "session");
   outlive_errors(self, "session");
@@ -141,6 +142,15 @@ void tell_home(session_pointer self) {
   session_activity activity{info.id, !state.workers.empty(), {}, static_cast<std::uint32_t>(state.turns.size())};
   if (activity.has_worker) activity.worker = state.workers.back().id;
   self->send(state.setup.home, activity);
+}
+
+void keep_wishes(session_pointer self) {
+  auto& state = self->state;
+  auto record = state.wishes.take_record(now_of(self), unix_ms_of(self));
+  if (!record) return;
+  record->id = state.life.info().id;
+  record->incarnation = state.life.info().incarnation;
+  self->send(state.setup.home, *std::move(record));
 }
 
 void tell_lifecycle(session_pointer self, std::string_view verb, const verb_answer& answer) {

@@ -15,6 +15,7 @@ namespace troupe::actors {
 
 struct session_setup {
   session_info info;  ///< with the counters of an earlier life; its state is idle, or dormant after a restart
+  intent_record intent;  ///< what it wished in an earlier life
   session_home_actor home;
   session_services services;
   std::shared_ptr<const model_registry> models;

@@ -69,6 +69,7 @@ struct session_actor_state {
   std::unordered_map<request_id, session_turn> turns;
   std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
   std::vector<owner_id> superseded;  ///< owners of compacted history, until the next prompt owns what it keeps
+  std::optional<owner_id> resting;   ///< the owner before a rest: the stores still keep what it pinned
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
   std::uint64_t verbs_unnamed = 0, prefetches = 0;
@@ -89,6 +90,8 @@ void monitor_once(session_pointer self, const caf::strong_actor_ptr& peer);
 void forget_worker(session_pointer self, session_turn& of);
 void arm_tick(session_pointer self);
 void tell_home(session_pointer self);
+/// The directory writes down what is wished, when that has changed: before anyone who is told of it can answer.
+void keep_wishes(session_pointer self);
 void tell_lifecycle(session_pointer self, std::string_view verb, const verb_answer& answer);
 void after_last_turn(session_pointer self);
 

@@ -22,11 +22,15 @@ std::int64_t unix_ms_of(session_directory_pointer self) {
   return self->state.setup.unix_offset_ms + std::chrono::duration_cast<milliseconds>(now_of(self)).count();
 }
 
-void remember(session_directory_pointer self, const session_info& info) {
+/// A session's info, or what it wishes.
+template <class Record>
+void remember(session_directory_pointer self, const Record& record) {
   auto& state = self->state;
-  const auto all = [&](const std::function<void(const session_info&)>& visit) { state.table.each(visit); };
+  const auto all = [&](const std::function<void(const session_info&, const intent_record&)>& visit) {
+    state.table.each([&](const session_entry& entry) { visit(entry.info, entry.intent); });
+  };
   // A full disk must not stop the agents: what is lost is their memory over a restart.
-  if (auto written = state.journal.remember(info, all); !written)
+  if (auto written = state.journal.remember(record, all); !written)
     spdlog::warn("the session journal does not take a record: {}", written.error().message);
 }
 
@@ -41,6 +45,7 @@ void ensure_actor(session_directory_pointer self, session_entry& entry) {
   if (entry.handle) return;
   session_setup setup;
   setup.info = entry.info;
+  setup.intent = entry.intent;
   setup.home = caf::actor_cast<session_home_actor>(self);
   setup.services = state.setup.services;
   setup.models = state.setup.models;
@@ -172,9 +177,17 @@ void take_record(session_directory_pointer self, const session_record& record) {
   if (!entry || !table.update(record.info)) return;
   // A turn that runs now is over after a restart: its record would say nothing.
   if (record.info.state == session_state::generating) return;
+  if (entry->dead()) entry->intent = {};
   if (entry->dead() && !was_dead)
     for (const auto& id : table.mark_dead(*entry)) self->state.journal.forget(id);
   remember(self, record.info);
+}
+
+void take_intent(session_directory_pointer self, const intent_record& intent) {
+  auto* entry = entry_of_sender(self, intent.id);
+  if (!entry || entry->dead() || entry->info.incarnation != intent.incarnation) return;
+  entry->intent = intent;
+  remember(self, intent);
 }
 
 void take_gone(session_directory_pointer self, const session_id& id) {
@@ -248,8 +261,9 @@ bool set_up(session_directory_pointer self, session_directory_setup setup) {
   outlive_errors(self, "session_directory");
   self->set_down_handler([self](const caf::down_msg& down) { take_down(self, down); });
   state.setup = std::move(setup);
-  auto opened = session_journal::open(state.setup.journal, [&](session_info info) {
-    auto& entry = state.table.put(std::move(info));
+  auto opened = session_journal::open(state.setup.journal, [&](kept_session kept) {
+    auto& entry = state.table.put(std::move(kept.info));
+    entry.intent = std::move(kept.intent);
     if (entry.dead()) state.table.mark_dead(entry);
   });
   if (!opened) {
@@ -278,6 +292,7 @@ session_directory_local_actor::behavior_type session_directory(session_directory
       [self](const session_verb& verb) { return take_verb(self, verb); },
       [self](const drain_request& request) { return take_drain(self, request); },
       [self](const session_record& record) { take_record(self, record); },
+      [self](const intent_record& intent) { take_intent(self, intent); },
       [self](const session_gone& gone) { take_gone(self, gone.id); },
       [self](const session_activity& activity) { take_activity(self, activity); },
       [self](const session_services& services) { take_services(self, services); },
@@ -285,7 +300,7 @@ session_directory_local_actor::behavior_type session_directory(session_directory
       [self](const directory_counts_request&) {
         const auto& table = self->state.table;
         directory_counts counts{{}, table.turns_running()};
-        table.each([&](const session_info& info) { ++counts.sessions[info.state]; });
+        table.each([&](const session_entry& entry) { ++counts.sessions[entry.info.state]; });
         return counts;
       },
   };

@@ -15,6 +15,7 @@ namespace troupe::actors {
 
 struct session_entry {
   session_info info;
+  intent_record intent;             ///< the newest that it has told; generation 0: none
   session_local_actor handle;       ///< null: none is running
   std::optional<worker_id> worker;  ///< the last that it used
   std::uint32_t turns_running = 0;
@@ -53,7 +54,7 @@ class session_table {
   [[nodiscard]] std::vector<session_local_actor> handles() const;
   template <class Visitor>
   void each(Visitor visit) const {
-    for (const auto& [id, entry] : entries_) visit(entry.info);
+    for (const auto& [id, entry] : entries_) visit(entry);
   }
 
  private:

@@ -143,7 +143,9 @@ void ask_renderer(session_pointer self, request_id id, session_turn& of) {
 void tell_wishes(session_pointer self, const session_turn& of, const admit_request& request) {
   auto& state = self->state;
   if (!of.prompt_scope.keep || !state.wishes.concerns_holders(now_of(self))) return;
-  caf::anon_send(of.worker, state.wishes.intent(request.owner, request.chain, of.work.model().block_tokens, now_of(self)));
+  auto intent = state.wishes.intent(request.owner, request.chain, of.work.model().block_tokens, now_of(self));
+  keep_wishes(self);
+  caf::anon_send(of.worker, std::move(intent));
 }
 
 void admit(session_pointer self, request_id id, session_turn& to_admit) {

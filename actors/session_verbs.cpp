@@ -37,10 +37,18 @@ void release_owner(session_pointer self, owner_id owner, core::eviction_cause ca
   }
 }
 
+/// What it wishes now it wishes as another owner.
+void release_resting(session_pointer self) {
+  const auto owner = std::exchange(self->state.resting, std::nullopt);
+  if (!owner) return;
+  for (const auto& tier : self->state.setup.services.tiers) caf::anon_send(tier, owner_release{*owner, false, core::eviction_cause::superseded});
+}
+
 /// Gives up everything that the session owns; what its running turns still add is released when they end.
 void release_blocks(session_pointer self, core::eviction_cause cause, const sum_pointer& sum) {
   auto& state = self->state;
   end_speculation(self, 0, 0);
+  release_resting(self);
   for (const auto owner : std::exchange(state.superseded, {})) release_owner(self, owner, core::eviction_cause::compaction, sum);
   const auto owner = state.life.owner();
   state.life.release_owner();
@@ -137,6 +145,7 @@ void begin_prefetch(session_pointer self, const std::string& key, verb_answer an
 void begin_wish(session_pointer self, const std::string& key, const session_verb& verb) {
   auto& state = self->state;
   auto answer = state.wishes.take(verb, now_of(self));
+  keep_wishes(self);
   const auto known = state.prompts.last();
   if (answer.outcome == verb_outcome::rejected) return settle(self, key, to_string(verb.what), answer);
   if (!known.prompt || known.prompt->chain.empty() || state.workers.empty()) {
@@ -270,6 +279,7 @@ void remember_worker(session_pointer self, worker_id id, const worker_actor& wor
 }
 
 void release_superseded(session_pointer self) {
+  release_resting(self);
   const auto owners = std::exchange(self->state.superseded, {});
   if (owners.empty()) return;
   auto sum = std::make_shared<freed_sum>([self](std::uint32_t freed) {
@@ -301,7 +311,9 @@ void go_dormant(session_pointer self) {
     answer.blocks_freed = freed;
     tell_lifecycle(self, to_string(session_state::dormant), answer);
   });
+  const auto owner = state.life.owner();
   release_blocks(self, core::eviction_cause::ttl, sum);
+  if (state.wishes.concerns_holders(now_of(self))) state.resting = owner;
   sum->arrive(0);
   tell_home(self);
 }

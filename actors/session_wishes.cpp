@@ -17,9 +17,38 @@ core::instant end_of(core::instant now, std::uint32_t ttl_ms) {
 
 }  // namespace
 
+session_wishes::session_wishes(const intent_record& kept, core::instant now, std::int64_t now_unix_ms)
+    : generation_(kept.generation), generation_kept_(kept.generation) {
+  for (const auto& each : kept.wishes) {
+    const milliseconds left{each.until_ms - now_unix_ms};
+    if (left.count() <= 0) continue;
+    // Longer than any wish may last: the clock was set back.
+    add({each.token_begin, each.token_end, each.rank, false, now + std::min<core::instant>(left, limits::wish_ttl_max)});
+  }
+  is_changed_ = false;
+}
+
 void session_wishes::add(wish made) {
-  if (wishes_.size() >= limits::wishes_per_session_max) wishes_.erase(wishes_.begin());
+  if (wishes_.size() >= limits::wishes_per_session_max) {
+    is_changed_ = is_changed_ || !wishes_.front().is_of_request;
+    wishes_.erase(wishes_.begin());
+  }
+  is_changed_ = is_changed_ || !made.is_of_request;
   wishes_.push_back(made);
+}
+
+std::optional<intent_record> session_wishes::take_record(core::instant now, std::int64_t now_unix_ms) {
+  // Half a reserve ahead: the record is written before a holder hears of a generation that it does not cover.
+  if (!is_changed_ && generation_ + limits::intent_generations_ahead / 2 <= generation_kept_) return std::nullopt;
+  is_changed_ = false;
+  generation_kept_ = generation_ + limits::intent_generations_ahead;
+  intent_record record{{}, 0, generation_kept_, {}};
+  for (const wish& each : wishes_) {
+    if (each.is_of_request || each.until <= now) continue;
+    const auto left = std::chrono::ceil<milliseconds>(each.until - now);
+    record.wishes.push_back({each.token_begin, each.token_end, each.rank, now_unix_ms + left.count()});
+  }
+  return record;
 }
 
 verb_answer session_wishes::take(const session_verb& verb, core::instant now) {
@@ -27,10 +56,11 @@ verb_answer session_wishes::take(const session_verb& verb, core::instant now) {
   const bool is_pin = verb.what == verb_kind::pin;
   const auto wanted = verb.priority < 0 ? retain_priority : verb.priority;
   const auto rank = is_pin ? core::rank_pinned : static_cast<std::uint8_t>(std::min<std::int32_t>(wanted, core::rank_max));
-  std::erase_if(wishes_, [&](const wish& each) {
+  const auto ended = std::erase_if(wishes_, [&](const wish& each) {
     const bool is_same_kind = !each.is_of_request && (each.rank == core::rank_pinned) == is_pin;
     return is_same_kind && each.token_begin == verb.token_begin && each.token_end == verb.token_end;
   });
+  is_changed_ = is_changed_ || ended > 0;
   if (verb.ttl_ms == 0) return answer;
   if (verb.token_begin >= verb.token_end && verb.token_end != 0) {
     answer.outcome = verb_outcome::rejected;
@@ -60,8 +90,9 @@ bool session_wishes::concerns_holders(core::instant now) {
 
 owner_intent session_wishes::intent(owner_id owner, std::span<const core::block_identity> chain, std::uint32_t block_tokens,
                                     core::instant now) {
-  owner_intent intent{owner, ++generation_, {}};
+  owner_intent intent{owner, ++generation_, {}, {}};
   const auto blocks = static_cast<std::uint32_t>(chain.size());
+  std::uint32_t pinned = 0;
   for (const wish& each : wishes_) {
     // The first block that the range touches, and the last one that ends within it.
     const auto end = each.token_end == 0 ? blocks : std::min(blocks, each.token_end / block_tokens);
@@ -69,7 +100,9 @@ owner_intent session_wishes::intent(owner_id owner, std::span<const core::block_
     if (begin == end || each.until <= now) continue;
     const auto left = std::chrono::ceil<milliseconds>(each.until - now);
     intent.wishes.push_back({chain[end - 1], end - begin, each.rank, static_cast<std::uint32_t>(left.count())});
+    if (each.rank >= core::rank_pinned) pinned = std::max(pinned, end);
   }
+  intent.chain.assign(chain.begin(), chain.begin() + pinned);
   is_told_ = !intent.wishes.empty();
   return intent;
 }

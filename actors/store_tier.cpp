@@ -1,5 +1,6 @@
 #include "actors/store_tier.hpp"
 
+#include <algorithm>
 #include <span>
 
 namespace troupe::actors {
@@ -23,6 +24,17 @@ std::vector<store::stored_block> stored_forms(const store_tier_setup& of, const 
   std::vector<store::stored_block> forms;
   for (const auto& block : blocks) forms.push_back({block.identity, block.parent, of.layout, of.scope, block.tokens, {}});
   return forms;
+}
+
+store::stored_intent pins_of(const owner_intent& intent, store::unix_ms now) {
+  store::stored_intent pins{intent.owner, intent.generation, intent.chain, {}};
+  for (const auto& wish : intent.wishes) {
+    if (wish.rank < core::rank_pinned) continue;
+    const auto last = std::ranges::find(intent.chain, wish.last);
+    if (last == intent.chain.end()) continue;
+    pins.prefixes.push_back({static_cast<std::uint32_t>(last - intent.chain.begin()) + 1, now + wish.ttl_ms});
+  }
+  return pins;
 }
 
 }  // namespace troupe::actors

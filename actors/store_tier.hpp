@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "actors/store_tier_messages.hpp"
-#include "engine/store/stored_block.hpp"
+#include "engine/store/stored_pins.hpp"
 
 namespace troupe::actors {
 
@@ -32,6 +32,9 @@ std::vector<store::stored_block> stored_forms(const store_tier_setup& of, const 
 
 /// Tokens per block of a chain that holds exactly its blocks' tokens.
 std::uint32_t block_tokens_of(const core::tier_chain& chain);
+
+/// The pins among what an owner wishes.
+store::stored_intent pins_of(const owner_intent& intent, store::unix_ms now);
 
 /// The blocks of one put or get that have not been settled yet.
 struct store_batch {

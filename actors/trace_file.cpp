@@ -21,20 +21,22 @@ std::string text_of(request_id id) { return std::to_string(id.value); }
 }  // namespace
 
 std::string json_line(const turn_record& record) {
-  return line_of(json{{"type", "turn"},
-                      {"at_ms", record.at_ms},
-                      {"id", text_of(record.id)},
-                      {"session", record.session.value},
-                      {"parent", record.parent.value},
-                      {"model", record.model.value},
-                      {"worker", record.worker.value},
-                      {"how", record.how},
-                      {"prompt_tokens", record.prompt_tokens},
-                      {"cached_tokens", record.cached_tokens},
-                      {"output_tokens", record.output_tokens},
-                      {"queue_s", record.queue_s},
-                      {"first_token_s", record.first_token_s},
-                      {"total_s", record.total_s}});
+  json line{{"type", "turn"},
+            {"at_ms", record.at_ms},
+            {"id", text_of(record.id)},
+            {"session", record.session.value},
+            {"parent", record.parent.value},
+            {"model", record.model.value},
+            {"worker", record.worker.value},
+            {"how", record.how},
+            {"prompt_tokens", record.prompt_tokens},
+            {"cached_tokens", record.cached_tokens},
+            {"output_tokens", record.output_tokens},
+            {"queue_s", record.queue_s},
+            {"first_token_s", record.first_token_s},
+            {"total_s", record.total_s}};
+  if (!record.tools.empty()) line["tools"] = record.tools;
+  return line_of(line);
 }
 
 std::string json_line(const lifecycle_record& record) {

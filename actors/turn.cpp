@@ -307,6 +307,10 @@ turn_record turn::record() const {
   record.queue_s = usage_.queue_s;
   record.first_token_s = usage_.first_token_s;
   record.total_s = usage_.total_s;
+  for (const auto& name : tool_names_) {
+    if (record.tools.size() == limits::trace_tools_max) break;
+    record.tools.push_back(name.substr(0, limits::trace_tool_name_bytes_max));
+  }
   return record;
 }
 

@@ -60,6 +60,8 @@ json::object describe_tier(const tier_status& tier) {
                                   {"refused", tier.blocks_refused},
                                   {"failed", tier.blocks_failed},
                                   {"recomputed", tier.blocks_recomputed},
+                                  {"clipped", tier.blocks_clipped},
+                                  {"given_up", tier.blocks_given_up},
                                   {"removed", describe_removals(tier.blocks_removed)}}},
           {"hash_mismatches", tier.hash_mismatches},
           {"integrity", tier.integrity}};

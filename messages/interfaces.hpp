@@ -31,13 +31,15 @@ using session_actor = caf::typed_actor<
     caf::reacts_to<session_child, session_kin_actor>, caf::reacts_to<sequence_progress>>;
 
 /// The directory as its sessions see it.
-using session_registry_actor = caf::typed_actor<caf::reacts_to<session_record>, caf::reacts_to<session_gone>>;
+using session_registry_actor =
+    caf::typed_actor<caf::reacts_to<session_record>, caf::reacts_to<intent_record>, caf::reacts_to<session_gone>>;
 
 /// session id -> session. `session_spawn` finds or spawns; `session_find` answers not_found. A verb is handed on to its session.
 using session_directory_actor = caf::typed_actor<
     caf::replies_to<session_spawn>::with<session_info, session_actor>, caf::replies_to<session_find>::with<session_info>,
     caf::replies_to<session_list>::with<session_listing>, caf::replies_to<session_verb>::with<verb_answer>,
-    caf::replies_to<drain_request>::with<drain_done>, caf::reacts_to<session_record>, caf::reacts_to<session_gone>>;
+    caf::replies_to<drain_request>::with<drain_done>, caf::reacts_to<session_record>, caf::reacts_to<intent_record>,
+    caf::reacts_to<session_gone>>;
 
 /// Where a worker announces its blocks and its load.
 using shard_sink_actor = caf::typed_actor<caf::reacts_to<block_events>, caf::reacts_to<load_report>>;

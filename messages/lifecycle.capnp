@@ -1,4 +1,4 @@
-# The life of a session. SessionRecord and SessionGone are also what the session journal stores.
+# The life of a session. SessionRecord and IntentRecord are also what the session journal stores.
 @0xb6ae69ea534edfa2;
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("troupe::schema");
@@ -94,6 +94,20 @@ struct SessionChild {
 
 struct SessionRecord {
   info @0 :SessionInfo;
+}
+
+struct KeptWish {
+  tokenBegin @0 :UInt32;
+  tokenEnd @1 :UInt32;
+  rank @2 :UInt8;
+  untilMs @3 :Int64;
+}
+
+struct IntentRecord {
+  id @0 :Text;
+  incarnation @1 :UInt32;
+  generation @2 :UInt64;
+  wishes @3 :List(KeptWish);
 }
 
 struct SessionGone {

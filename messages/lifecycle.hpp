@@ -75,6 +75,21 @@ struct session_child { session_id id; bool operator==(const session_child&) cons
 
 /// A session tells its directory what is worth remembering over a restart.
 struct session_record { session_info info; bool operator==(const session_record&) const = default; };
+/// What a verb wished kept, as it outlives the process.
+struct kept_wish {
+  std::uint32_t token_begin = 0, token_end = 0;  ///< 0, 0: all of the context
+  std::uint8_t rank = 0;
+  std::int64_t until_ms = 0;                     ///< Unix time
+  bool operator==(const kept_wish&) const = default;
+};
+/// All that verbs have wished for a session's context; the newest replaces those before. Told to the directory when it changes.
+struct intent_record {
+  session_id id;
+  std::uint32_t incarnation = 0;
+  std::uint64_t generation = 0;  ///< no holder has been told a later one
+  std::vector<kept_wish> wishes;
+  bool operator==(const intent_record&) const = default;
+};
 /// A session has ended; its actor is gone after this.
 struct session_gone { session_id id; bool operator==(const session_gone&) const = default; };
 

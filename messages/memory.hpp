@@ -79,6 +79,7 @@ struct owner_intent {
   owner_id owner;
   std::uint64_t generation = 0;
   std::vector<core::retention_wish> wishes;
+  std::vector<core::block_identity> chain;  ///< up to the last pinned block, for holders that know no sequences; empty: no pin
   bool operator==(const owner_intent&) const = default;
 };
 struct intent_applied {

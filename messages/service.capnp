@@ -28,6 +28,7 @@ struct TurnRecord {
   firstTokenS @10 :Float64;
   totalS @11 :Float64;
   atMs @12 :Int64;
+  tools @13 :List(Text);
 }
 
 struct LifecycleRecord {

@@ -31,6 +31,7 @@ struct turn_record {
   std::uint32_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
   double queue_s = 0, first_token_s = 0, total_s = 0;
   std::int64_t at_ms = 0;  ///< Unix time of the end
+  std::vector<std::string> tools;  ///< that the answer called; the first limits::trace_tools_max
   bool operator==(const turn_record&) const = default;
 };
 struct lifecycle_record {

@@ -49,6 +49,8 @@ struct tier_status {
   std::uint64_t blocks_refused = 0;  ///< offered and neither held nor taken
   std::uint64_t blocks_failed = 0;   ///< damaged, unreachable, or asked of a store that did not answer
   std::uint64_t blocks_recomputed = 0;  ///< a store had them, but computing them was faster
+  std::uint64_t blocks_clipped = 0;     ///< could not be pinned: the share for pins is full
+  std::uint64_t blocks_given_up = 0;    ///< of puts that a store did not finish in time
   std::string integrity;             ///< empty when check_integrity() finds nothing
   bool operator==(const tier_status&) const = default;
 };

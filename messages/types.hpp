@@ -30,6 +30,7 @@
   X(session_listing)            \
   X(session_child)              \
   X(session_record)             \
+  X(intent_record)              \
   X(session_gone)               \
   X(route_request)              \
   X(route_grant)                \

@@ -44,6 +44,12 @@ TROUPE_WIRE(session_child, SessionChild, SESSION_CHILD_FIELDS)
 #define SESSION_RECORD_FIELDS(F) F(Info, info)
 TROUPE_WIRE(session_record, SessionRecord, SESSION_RECORD_FIELDS)
 
+#define KEPT_WISH_FIELDS(F) F(TokenBegin, token_begin) F(TokenEnd, token_end) F(Rank, rank) F(UntilMs, until_ms)
+TROUPE_WIRE(kept_wish, KeptWish, KEPT_WISH_FIELDS)
+
+#define INTENT_RECORD_FIELDS(F) F(Id, id) F(Incarnation, incarnation) F(Generation, generation) F(Wishes, wishes)
+TROUPE_WIRE(intent_record, IntentRecord, INTENT_RECORD_FIELDS)
+
 #define SESSION_GONE_FIELDS(F) F(Id, id)
 TROUPE_WIRE(session_gone, SessionGone, SESSION_GONE_FIELDS)
 
@@ -60,6 +66,7 @@ TROUPE_WIRE_MESSAGE(session_info)
 TROUPE_WIRE_MESSAGE(session_listing)
 TROUPE_WIRE_MESSAGE(session_child)
 TROUPE_WIRE_MESSAGE(session_record)
+TROUPE_WIRE_MESSAGE(intent_record)
 TROUPE_WIRE_MESSAGE(session_gone)
 
 }  // namespace troupe

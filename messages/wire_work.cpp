@@ -14,7 +14,7 @@ TROUPE_WIRE_ENUM(core::eviction_cause, quota, EvictionCause::QUOTA)
 #define RETENTION_WISH_FIELDS(F) F(Last, last) F(Blocks, blocks) F(Rank, rank) F(TtlMs, ttl_ms)
 TROUPE_WIRE(core::retention_wish, RetentionWish, RETENTION_WISH_FIELDS)
 
-#define OWNER_INTENT_FIELDS(F) F(Owner, owner) F(Generation, generation) F(Wishes, wishes)
+#define OWNER_INTENT_FIELDS(F) F(Owner, owner) F(Generation, generation) F(Wishes, wishes) F(Chain, chain)
 TROUPE_WIRE(owner_intent, OwnerIntent, OWNER_INTENT_FIELDS)
 
 #define INTENT_APPLIED_FIELDS(F) F(Generation, generation) F(BlocksPinned, blocks_pinned) F(BlocksClipped, blocks_clipped)

@@ -25,7 +25,8 @@ TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
   F(Kind, kind) F(Epoch, epoch) F(BytesTotal, bytes_total) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free)                      \
       F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksPinned, blocks_pinned) F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)     \
           F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
-              F(BlocksRefused, blocks_refused) F(BlocksFailed, blocks_failed) F(BlocksRecomputed, blocks_recomputed) F(Integrity, integrity)
+              F(BlocksRefused, blocks_refused) F(BlocksFailed, blocks_failed) F(BlocksRecomputed, blocks_recomputed)                   \
+                  F(BlocksClipped, blocks_clipped) F(BlocksGivenUp, blocks_given_up) F(Integrity, integrity)
 TROUPE_WIRE(tier_status, TierStatus, TIER_STATUS_FIELDS)
 
 }  // namespace troupe::wire

@@ -80,6 +80,7 @@ struct OwnerIntent {
   owner @0 :UInt64;
   generation @1 :UInt64;
   wishes @2 :List(RetentionWish);
+  chain @3 :List(Common.BlockIdentity);
 }
 
 struct IntentApplied {
@@ -203,4 +204,6 @@ struct TierStatus {
   blocksFailed @15 :UInt64;
   blocksRecomputed @16 :UInt64;
   blocksPinned @17 :UInt32;
+  blocksClipped @18 :UInt64;
+  blocksGivenUp @19 :UInt64;
 }

@@ -25,7 +25,7 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max}), is_below_(options.block_count, false), was_shared_(options.block_count, false) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max}), offered_to_(options.block_count, tier_level::host), was_shared_(options.block_count, false) {}
 
 block_index host_pool::reserve(const tier_block& offered) {
   std::vector<block_index> slot;
@@ -54,7 +54,7 @@ block_index host_pool::store(block_index slot, const tier_block& block, const st
   if (slot != no_block && !owners.empty()) {
     const block_index own = slot;
     slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {});
-    if (slot == own) is_below_[own] = was_shared_[own] = false;
+    if (slot == own) offered_to_[own] = tier_level::host, was_shared_[own] = false;
   }
   const block_index held = pool_.find(block.identity.hash);
   blocks_in_ += slot != no_block && held == slot;
@@ -131,8 +131,9 @@ void host_pool::note_use(const std::vector<block_index>& table) {
   if (!options_.has_stores) return;
   for (const block_index block : table) {
     if (pool_.owner_count(block) > 1) was_shared_[block] = true;
-    if (is_below_[block]) continue;
-    is_below_[block] = true;
+    const auto lowest = pool_.lowest_tier(block);
+    if (lowest <= offered_to_[block]) continue;
+    offered_to_[block] = lowest;
     to_put_.push_back(pool_.describe(block).identity.hash);
   }
   // Without a store that takes them, the queue would grow by what has long left.
@@ -146,8 +147,10 @@ std::optional<store_put> host_pool::next_put() {
   while (!to_put_.empty() && putting_.size() < limits::offload_blocks_max) {
     const block_index block = pool_.find(to_put_.front());
     to_put_.pop_front();
-    if (block == no_block || pool_.lowest_tier(block) < tier_level::disk) continue;
-    put.lowest.push_back(pool_.lowest_tier(block));
+    if (block == no_block) continue;
+    offered_to_[block] = pool_.lowest_tier(block);
+    if (offered_to_[block] < tier_level::disk) continue;
+    put.lowest.push_back(offered_to_[block]);
     const auto held = pool_.describe(block);
     put.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
     put.slots.push_back(address(block));
@@ -161,9 +164,20 @@ std::optional<store_put> host_pool::next_put() {
 void host_pool::end_put(bool is_complete) {
   if (is_complete) put_ += putting_.size();
   for (const block_index block : putting_)
-    if (!is_complete) is_below_[block] = false;  // its next use offers it again
+    if (!is_complete) offered_to_[block] = tier_level::host;  // its next use offers it again
   release(putting_);
   putting_.clear();
+}
+
+void host_pool::give_up_put() {
+  if (putting_.empty()) return;
+  for (const block_index block : putting_) offered_to_[block] = tier_level::host;
+  blocks_given_up_ += putting_.size();
+  given_up_.emplace(transfers_, std::exchange(putting_, {}));
+}
+
+void host_pool::end_given_up(std::uint64_t transfer) {
+  if (auto held = given_up_.extract(transfer)) release(held.mapped());
 }
 
 std::uint32_t host_pool::held(const tier_chain& chain) const { return pool_.peek_prefix(chain.blocks, chain.root, chain.tokens).matched; }
@@ -190,14 +204,14 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived) {
   for (std::size_t i = first; i < std::min<std::size_t>(table.size(), first + arrived); ++i) {
     const block_hash parent = i == 0 ? chain.root : chain.blocks[i - 1].hash;
     table[i] = pool_.publish(table[i], chain.blocks[i], parent, std::span(chain.tokens).subspan(i * width, width), request.owner, {});
-    is_below_[table[i]] = true;
+    offered_to_[table[i]] = pool_.lowest_tier(table[i]);
     was_shared_[table[i]] = true;  // whose it was before is not known here
     ++loaded_;
   }
   release(table);
 }
 
-host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_, put_, loaded_}; }
+host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_, put_, loaded_, blocks_given_up_}; }
 
 std::optional<std::string> host_pool::check_integrity() const {
   if (auto problem = pool_.check_integrity()) return problem;
@@ -210,6 +224,8 @@ std::optional<std::string> host_pool::check_integrity() const {
   for (const auto& [load, each] : loading_)
     for (const block_index block : each.table) ++expected[block];
   for (const block_index block : putting_) ++expected[block];
+  for (const auto& [transfer, table] : given_up_)
+    for (const block_index block : table) ++expected[block];
   for (block_index block = 0; block < options_.block_count; ++block)
     if (pool_.leases(block) != expected[block]) return "block " + std::to_string(block) + " of the host has a lease too many or too few";
   return std::nullopt;

@@ -38,6 +38,7 @@ struct host_pool_counts {
   std::uint64_t blocks_in = 0, blocks_out = 0;  ///< committed, granted for reading
   std::uint64_t refused = 0;                    ///< offered and neither held nor taken
   std::uint64_t put = 0, loaded = 0;            ///< into stores, from stores
+  std::uint64_t given_up = 0;                   ///< of puts that took too long
 };
 
 class host_pool {
@@ -69,9 +70,13 @@ class host_pool {
   store_get begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count);
   /// The first `arrived` of them are there.
   void end_load(std::uint64_t load, std::uint32_t arrived);
-  /// What has been used again since it was stored; one batch is under way at a time.
+  /// What has been used again since it was stored, and again when an owner that its limit does not bind comes to use it; one batch is
+  /// under way at a time.
   std::optional<store_put> next_put();
   void end_put(bool is_complete);
+  /// The batch under way takes too long: its blocks are as if they had not been put, but leased until the last store is done with them.
+  void give_up_put();
+  void end_given_up(std::uint64_t transfer);
 
   [[nodiscard]] std::vector<block_event> take_events() { return pool_.take_events(); }
   [[nodiscard]] std::vector<block_event> snapshot() const { return pool_.snapshot(); }
@@ -107,12 +112,13 @@ class host_pool {
   std::map<key, writing> writing_;
   std::map<key, std::vector<block_index>> reading_;
   std::map<std::uint64_t, loading> loading_;
-  std::vector<bool> is_below_;          ///< by block: it has been put into the stores, or came from one
+  std::vector<tier_level> offered_to_;  ///< by block: the lowest tier that it may have been put into; host: none
   std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;
   std::vector<block_index> putting_;    ///< leased
+  std::map<std::uint64_t, std::vector<block_index>> given_up_;  ///< leased, by transfer
   std::uint64_t transfers_ = 0;
-  std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0;
+  std::uint64_t blocks_in_ = 0, blocks_out_ = 0, refused_ = 0, put_ = 0, loaded_ = 0, blocks_given_up_ = 0;
 };
 
 }  // namespace troupe::core

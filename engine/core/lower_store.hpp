@@ -2,6 +2,7 @@
 // addresses stay mapped as long as `keeps` lives.
 //
 //   spill   store_put -> written -> store_put_done              the host's blocks are leased from put to done
+//                    \-> late: store_put_cancel -> store_put_done    still leased: a write that has begun may yet read them
 //   load    store_find -> store_found -> store_get -> store_got  the host's slots are reserved from get to got
 #pragma once
 
@@ -24,6 +25,10 @@ struct store_put {
 struct store_put_done {
   std::uint64_t transfer = 0;
   bool is_complete = true;  ///< each block is there
+};
+/// Nobody waits for it any more. What has not begun is left out; it is answered when nothing reads the slots.
+struct store_put_cancel {
+  std::uint64_t transfer = 0;
 };
 
 /// How many of the chain's blocks from `from` on does the store have, without a gap?

@@ -8,12 +8,21 @@ namespace troupe::core {
 
 void offloader::note(std::span<const block_event> events) {
   for (const auto& event : events) {
-    if (event.what != block_event::kind::stored) continue;
+    if (event.what != block_event::kind::stored) {
+      withheld_.erase(event.block.hash);
+      continue;
+    }
     if (below_.erase(event.block.hash.low) == 0) queue_.push_back(event.block.hash);
   }
   // Without a tier that answers, the queue would grow by what has long left the device.
   if (queue_.size() > 2 * std::size_t{pool_.block_count()})
     std::erase_if(queue_, [&](const block_hash& hash) { return !pool_.is_cached(hash); });
+}
+
+void offloader::note_use(std::span<const block_identity> chain) {
+  if (withheld_.empty()) return;
+  for (const auto& used : chain)
+    if (withheld_.erase(used.hash) > 0) queue_.push_back(used.hash);
 }
 
 std::optional<slot_request> offloader::offer(instant now) {
@@ -30,8 +39,11 @@ std::optional<slot_request> offloader::offer(instant now) {
       ++counts_.blocks_missed;
       continue;
     }
-    if (pool_.lowest_tier(block) < tier_level::host) continue;
     const auto held = pool_.describe(block);
+    if (pool_.lowest_tier(block) < tier_level::host) {
+      withheld_.insert(held.identity.hash);
+      continue;
+    }
     request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
     pool_.lease(block);
     batch_.push_back(block);
@@ -79,6 +91,7 @@ void offloader::tier_changed() {
   ++transfer_;
   refused_.clear();
   queue_.clear();
+  withheld_.clear();
   below_.clear();
   for (const auto& event : pool_.snapshot()) queue_.push_back(event.block.hash);
 }

@@ -32,6 +32,8 @@ class offloader {
 
   /// What the pool has stored and removed, in order.
   void note(std::span<const block_event> events);
+  /// An owner uses these: what a limit kept off the tier is offered again if this owner's does not.
+  void note_use(std::span<const block_identity> chain);
   /// This block came from below: it need not be offered.
   void note_onboarded(const block_hash& hash) { below_.insert(hash.low); }
   /// The next batch, nothing while one is under way. A batch that is not answered until `limits::tier_wait` has passed is given up.
@@ -55,6 +57,7 @@ class offloader {
   block_pool& pool_;
   backend& device_;
   std::deque<block_hash> queue_;
+  std::unordered_set<block_hash> withheld_;  ///< cached here, and no owner's limit lets them down
   std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
   std::vector<block_index> batch_;           ///< leased
   std::uint64_t transfer_ = 0;

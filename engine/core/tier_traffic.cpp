@@ -72,6 +72,7 @@ void tier_traffic::admit_ready(std::vector<sequence_event>& events) {
 void tier_traffic::ask(sequence_spec spec, instant now) {
   const auto id = spec.id;
   auto question = down_.ask(std::move(spec), now);
+  up_.note_use(question.chain->blocks);
   if (question.from < question.chain->blocks.size()) {
     if (const double rate = turns_.load().prefill_tokens_per_s; rate > 0) question.computed_block_s = pool_.block_tokens() / rate;
     return out_.questions.push_back(std::move(question));

@@ -65,7 +65,9 @@ store_result disk_store::state::finish_put(const operation& ended, std::int64_t 
   const auto& entry = ended.entry;
   const bool is_written = end_write(ended, result);
   if (is_written && !ended.dropped) {
-    announce_stored(index.at(index.insert(entry)));
+    const auto slot = index.insert(entry);
+    announce_stored(index.at(slot));
+    settle_pin(slot);
     ++counts.stored;
   } else if (is_written) {
     note_dead(entry.segment, {&entry.offset, 1});
@@ -111,7 +113,9 @@ void disk_store::state::finish_carry_read(operation& ended, std::int64_t result)
                        is_payload_intact(front, payload_of(ended.payload, entry));
   if (result > 0) counts.bytes_read += static_cast<std::uint64_t>(result);
   const bool is_there = same_place(entry, entry.segment, entry.offset) != disk_index::none;
-  if (!is_read || !is_there || !fits_open(entry.record_bytes())) {
+  const bool is_pinned = is_there && index.at(same_place(entry, entry.segment, entry.offset)).pin == pin_mark::pinned;
+  const bool has_room = is_pinned ? fits_open(entry.record_bytes()) : fits_beside_pins(entry.record_bytes());
+  if (!is_read || !is_there || !has_room) {
     if (!is_read) count_error();
     rate.give_back(entry.record_bytes());
     return;

@@ -21,7 +21,9 @@ disk_index::segment_share disk_index::share_of(std::uint64_t segment) const {
   return found == segments_.end() ? segment_share{} : found->second;
 }
 
-bool disk_index::is_valued(const disk_entry& entry) const { return entry.hits > 0 || entry.retention.priority >= valued_priority_; }
+bool disk_index::is_valued(const disk_entry& entry) const {
+  return entry.hits > 0 || entry.retention.priority >= valued_priority_ || entry.pin == pin_mark::pinned;
+}
 
 disk_index::slot disk_index::insert(const disk_entry& entry) {
   slot slot = none;
@@ -71,6 +73,35 @@ void disk_index::mark_used(slot slot) {
   if (entry.hits != ~std::uint32_t{0}) ++entry.hits;
 }
 
+void disk_index::mark_pin(slot slot, pin_mark mark) {
+  auto& entry = nodes_[slot].entry;
+  if (entry.pin == mark) return;
+  auto& share = segments_[entry.segment];
+  if (is_valued(entry)) share.valued_bytes -= entry.record_bytes();
+  uncount_pin(entry);
+  entry.pin = mark;
+  count_pin(entry);
+  if (is_valued(entry)) share.valued_bytes += entry.record_bytes();
+}
+
+void disk_index::count_pin(const disk_entry& entry) {
+  if (entry.pin != pin_mark::pinned) return;
+  auto& share = segments_[entry.segment];
+  ++share.pinned_blocks;
+  share.pinned_bytes += entry.record_bytes();
+  ++pinned_blocks_;
+  pinned_bytes_ += entry.record_bytes();
+}
+
+void disk_index::uncount_pin(const disk_entry& entry) {
+  if (entry.pin != pin_mark::pinned) return;
+  auto& share = segments_[entry.segment];
+  --share.pinned_blocks;
+  share.pinned_bytes -= entry.record_bytes();
+  --pinned_blocks_;
+  pinned_bytes_ -= entry.record_bytes();
+}
+
 void disk_index::refresh(slot slot, const stored_retention& retention) {
   auto& entry = nodes_[slot].entry;
   const bool was_valued = is_valued(entry);
@@ -113,6 +144,7 @@ void disk_index::enter_segment(slot slot) {
   ++share.blocks;
   share.bytes += node.entry.record_bytes();
   if (is_valued(node.entry)) share.valued_bytes += node.entry.record_bytes();
+  count_pin(node.entry);
   node.previous = none;
   node.next = share.first;
   if (share.first != none) nodes_[share.first].previous = slot;
@@ -126,6 +158,7 @@ void disk_index::leave_segment(slot slot) {
   --share.blocks;
   share.bytes -= node.entry.record_bytes();
   if (is_valued(node.entry)) share.valued_bytes -= node.entry.record_bytes();
+  uncount_pin(node.entry);
   (node.previous == none ? share.first : nodes_[node.previous].next) = node.next;
   if (node.next != none) nodes_[node.next].previous = node.previous;
   if (share.blocks == 0) segments_.erase(found);
@@ -133,7 +166,7 @@ void disk_index::leave_segment(slot slot) {
 
 std::optional<std::string> disk_index::check_integrity() const {
   std::size_t by_segment = 0, chained = 0;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0, pinned_bytes = 0;
   for (const auto& [id, share] : segments_) {
     segment_share seen;
     for (const auto slot : of_segment(id)) {
@@ -142,12 +175,16 @@ std::optional<std::string> disk_index::check_integrity() const {
       ++seen.blocks;
       seen.bytes += entry.record_bytes();
       if (is_valued(entry)) seen.valued_bytes += entry.record_bytes();
+      if (entry.pin == pin_mark::pinned) seen.pinned_bytes += entry.record_bytes();
     }
-    if (seen.blocks != share.blocks || seen.bytes != share.bytes || seen.valued_bytes != share.valued_bytes)
+    if (seen.blocks != share.blocks || seen.bytes != share.bytes || seen.valued_bytes != share.valued_bytes ||
+        seen.pinned_bytes != share.pinned_bytes)
       return "a segment's share differs from its blocks";
     by_segment += seen.blocks;
     bytes += seen.bytes;
+    pinned_bytes += seen.pinned_bytes;
   }
+  if (pinned_bytes != pinned_bytes_) return "the pinned bytes are miscounted";
   for (const auto& [hash, head] : by_hash_)
     for (const auto slot : of_hash(hash)) {
       if (!nodes_[slot].used || at(slot).block.hash != hash) return "a hash leads to another block";

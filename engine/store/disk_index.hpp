@@ -14,6 +14,9 @@
 
 namespace troupe::store {
 
+/// clipped: wished, but the share for pins is full.
+enum class pin_mark : std::uint8_t { none, pinned, clipped };
+
 /// One block on disk. Its front begins at `offset`, its payload at the next page after the front.
 struct disk_entry {
   core::block_identity block;
@@ -25,6 +28,7 @@ struct disk_entry {
   std::uint64_t segment = 0, offset = 0;
   std::uint32_t front_bytes = 0, payload_bytes = 0;
   std::uint32_t hits = 0;                            ///< loads since it was written to its segment
+  pin_mark pin = pin_mark::none;
   [[nodiscard]] std::uint64_t record_bytes() const;  ///< whole pages
 };
 
@@ -35,10 +39,12 @@ class disk_index {
   struct segment_share {
     std::uint32_t blocks = 0;
     std::uint64_t bytes = 0, valued_bytes = 0;
+    std::uint32_t pinned_blocks = 0;
+    std::uint64_t pinned_bytes = 0;
     slot first = none;
   };
 
-  /// Blocks of at least this priority are valued without a hit.
+  /// Blocks of at least this priority are valued without a hit, pinned ones in any case.
   explicit disk_index(std::uint8_t valued_priority) : valued_priority_(valued_priority) {}
 
   [[nodiscard]] slot find(const block_hash& hash, layout_id layout) const;
@@ -46,6 +52,8 @@ class disk_index {
   [[nodiscard]] const disk_entry& at(slot slot) const { return nodes_[slot].entry; }
   [[nodiscard]] std::size_t size() const { return nodes_.size() - free_.size(); }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::uint32_t pinned_blocks() const { return pinned_blocks_; }
+  [[nodiscard]] std::uint64_t pinned_bytes() const { return pinned_bytes_; }
   [[nodiscard]] segment_share share_of(std::uint64_t segment) const;
   [[nodiscard]] bool is_valued(const disk_entry& entry) const;
 
@@ -54,6 +62,7 @@ class disk_index {
   disk_entry remove(slot slot);
   void move(slot slot, std::uint64_t segment, std::uint64_t offset);  ///< forgets its hits
   void mark_used(slot slot);
+  void mark_pin(slot slot, pin_mark mark);
   /// Priority and expiry grow to those of `retention`; the role is taken over.
   void refresh(slot slot, const stored_retention& retention);
   /// A block whose expiry is not after `now`.
@@ -73,6 +82,9 @@ class disk_index {
   };
   void enter_segment(slot slot);
   void leave_segment(slot slot);
+  /// Adds what its pin changes in the shares, or takes it away before it changes.
+  void count_pin(const disk_entry& entry);
+  void uncount_pin(const disk_entry& entry);
 
   std::uint8_t valued_priority_;
   std::vector<node> nodes_;
@@ -80,7 +92,8 @@ class disk_index {
   std::unordered_map<block_hash, slot> by_hash_;
   std::unordered_map<std::uint64_t, segment_share> segments_;
   std::set<std::pair<unix_ms, slot>> by_expiry_;
-  std::uint64_t bytes_ = 0;
+  std::uint64_t bytes_ = 0, pinned_bytes_ = 0;
+  std::uint32_t pinned_blocks_ = 0;
 };
 
 }  // namespace troupe::store

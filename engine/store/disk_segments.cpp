@@ -1,7 +1,4 @@
-// Segments are begun, filled, sealed, reclaimed. First in is first out, with a second chance: blocks that were loaded since they were
-// written (or have a high priority) are carried over, which comes close to recency and writes only what proved its use. At most half a
-// segment is carried, so that each reclaim gains the other half; segments of more value than that are passed over while the oldest
-// quarter has others, which costs no writes at all.
+// Segments are begun, filled, sealed and removed; a segment is opened again to be read.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -17,25 +14,30 @@ namespace {
 
 /// A disk that takes no segment is asked again after this long: each try creates a file.
 constexpr std::int64_t retry_after_ms = 1000;
-/// A reclaim carries at most one half of a segment over.
-constexpr std::uint64_t carry_share = 2;
 
 }  // namespace
 
-bool disk_store::state::fits_open(std::uint64_t record_bytes) const {
+bool disk_store::state::fits_open(std::uint64_t record_bytes, std::size_t records) const {
   if (open_segment == 0) return false;
   const auto& segment = segments.at(open_segment);
-  return segment.end + record_bytes + segment_footer_bytes_max(segment.records + 1) <= options.segment_bytes;
+  return segment.end + record_bytes + segment_footer_bytes_max(segment.records + records) <= options.segment_bytes;
+}
+
+bool disk_store::state::fits_beside_pins(std::uint64_t record_bytes) const {
+  const auto owed = pins_owed();
+  return fits_open(record_bytes + owed.pinned_bytes, 1 + owed.pinned_blocks);
 }
 
 store_result disk_store::state::make_room(unix_ms now, std::uint64_t record_bytes) {
   if (page_bytes + record_bytes + segment_footer_bytes_max(1) > options.segment_bytes) return store_result::too_large;
-  if (fits_open(record_bytes)) return store_result::pending;
+  begin_reclaim();
+  if (fits_beside_pins(record_bytes)) return store_result::pending;
+  if (pins_owed().pinned_blocks > 0) return store_result::busy;  // until they are carried over
   if (open_segment != 0) close_segment(open_segment);
   const auto wait_ms = no_segment_before - now;
   if (wait_ms > 0 && wait_ms <= retry_after_ms) return store_result::failed;  // longer: the clock was set back
   while (bytes_used + options.segment_bytes > options.budget_bytes || segments.size() >= limits::disk_segments_max) {
-    const auto gone = victim != 0 ? victim : choose_victim();
+    const auto gone = victim != 0 ? victim : choose_removable();
     if (gone == 0) return store_result::busy;  // all others are still being written
     remove_segment(gone, removal_cause::capacity);
   }
@@ -107,6 +109,7 @@ void disk_store::state::seal_if_written(std::uint64_t id) {
 }
 
 void disk_store::state::remove_segment(std::uint64_t id, removal_cause cause) {
+  if (cause == removal_cause::capacity) counts.clipped += index.share_of(id).pinned_blocks;
   for (const auto slot : index.of_segment(id)) remove(slot, cause);
   if (::unlink(segment_path(options.folder, id).c_str()) != 0 && errno != ENOENT) count_error();
   ::unlink(dead_path(options.folder, id).c_str());
@@ -122,56 +125,6 @@ void disk_store::state::remove_if_empty(std::uint64_t id) {
   const auto& segment = segments.at(id);
   if (segment.phase == segment::phase::sealed && segment.other_key == 0 && index.share_of(id).blocks == 0)
     remove_segment(id, removal_cause::none);
-}
-
-std::uint64_t disk_store::state::choose_victim() const {
-  std::vector<std::uint64_t> sealed;
-  for (const auto& [id, segment] : segments)
-    if (segment.phase == segment::phase::sealed) sealed.push_back(id);
-  if (sealed.empty()) return 0;
-  sealed.resize((sealed.size() + 3) / 4);
-  const auto valued_bytes = [this](std::uint64_t id) { return index.share_of(id).valued_bytes; };
-  const auto oldest = std::ranges::find_if(sealed, [&](auto id) { return valued_bytes(id) <= options.segment_bytes / carry_share; });
-  return oldest != sealed.end() ? *oldest : *std::ranges::min_element(sealed, {}, valued_bytes);
-}
-
-void disk_store::state::reclaim(unix_ms now) {
-  if (victim == 0) {
-    if (open_segment == 0 || bytes_used + options.segment_bytes <= options.budget_bytes) return;
-    victim = choose_victim();
-    if (victim == 0) return;
-    carry_bytes_left = options.segment_bytes / carry_share;
-    for (const auto slot : index.of_segment(victim))
-      if (index.is_valued(index.at(slot))) carry.push_back(index.at(slot));
-    std::sort(carry.begin(), carry.end(), [](const disk_entry& a, const disk_entry& b) {
-      return std::tuple(a.retention.priority, a.hits, a.offset) < std::tuple(b.retention.priority, b.hits, b.offset);
-    });
-  }
-  begin_carry(now);
-  if (carry.empty() && carries == 0) remove_segment(victim, removal_cause::capacity);
-}
-
-void disk_store::state::begin_carry(unix_ms now) {
-  while (carries < carries_max && !carry.empty()) {
-    const auto& entry = carry.back();
-    const auto bytes = entry.record_bytes();
-    if (!fits_open(bytes) || bytes > carry_bytes_left) return carry.clear();
-    if (same_place(entry, victim, entry.offset) == disk_index::none) {
-      carry.pop_back();
-      continue;
-    }
-    if (!rate.take(now, bytes)) return;
-    operation begun{operation::kind::carry_read, {}, entry};
-    begun.file = descriptor_of(victim);
-    if (!begun.file) return count_error(), carry.clear();
-    begun.front = buffers.take(entry.front_bytes);
-    begun.payload = buffers.take(entry.payload_bytes);
-    const auto payload = begun.payload.bytes().first(whole_pages(entry.payload_bytes));
-    carry_bytes_left -= bytes;
-    carry.pop_back();
-    ++carries;
-    begin_operation(std::move(begun), io_operation::kind::read, payload);
-  }
 }
 
 disk_store::state::shared_descriptor disk_store::state::descriptor_of(std::uint64_t id) {

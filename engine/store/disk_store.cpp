@@ -42,6 +42,7 @@ store_result disk_store::state::put(unix_ms now, const stored_block& block, std:
   begun.entry = {block.block, block.parent, block.layout, block.scope, block.retention, identity_check(block)};
   auto& entry = begun.entry;
   entry.retention.expires = clipped_expiry(options, now, block.retention.expires);
+  if (entry.retention.expires != 0) entry.retention.expires = std::max(entry.retention.expires, pins.until(block.block.hash));
   if (entry.retention.expires != 0 && entry.retention.expires <= now) return store_result::expired;
   entry.front_bytes = static_cast<std::uint32_t>(record_codec::front_bytes(block));
   entry.payload_bytes = static_cast<std::uint32_t>(payload.size());
@@ -145,6 +146,8 @@ void disk_store::state::advance(unix_ms now, std::chrono::milliseconds longest, 
   done.clear();
   io->reap(done, longest);
   for (const auto& each : done) complete(each, completions);
+  pins.expire(now);
+  settle_pins();
   for (auto slot = index.expired(now); slot != disk_index::none; slot = index.expired(now)) discard(slot, removal_cause::ttl);
   reclaim(now);
 }
@@ -204,6 +207,15 @@ bool disk_store::retain(unix_ms now, const block_hash& hash, layout_id layout, s
   state_->index.refresh(slot, retention);
   return true;
 }
+void disk_store::apply(unix_ms now, const stored_intent& intent) {
+  state_->counts.clipped += state_->pins.apply(intent);
+  state_->pins.expire(now);
+  state_->settle_pins();
+}
+void disk_store::release(owner_id owner) {
+  state_->pins.release(owner);
+  state_->settle_pins();
+}
 std::size_t disk_store::drop(std::span<const block_hash> hashes) { return state_->drop(hashes); }
 void disk_store::poll(unix_ms now, std::vector<store_completion>& completions) {
   state_->advance(now, std::chrono::milliseconds(0), &completions);
@@ -211,6 +223,7 @@ void disk_store::poll(unix_ms now, std::vector<store_completion>& completions) {
 void disk_store::wait(unix_ms now, std::chrono::milliseconds longest, std::vector<store_completion>& completions) {
   state_->advance(now, longest, &completions);
 }
+bool disk_store::is_carrying() const { return state_->carries > 0; }
 const disk_store_opening& disk_store::opening() const { return state_->opening; }
 std::vector<disk_event> disk_store::take_events() { return std::exchange(state_->events, {}); }
 std::optional<std::string> disk_store::check_integrity() const { return state_->check_integrity(); }
@@ -222,6 +235,7 @@ disk_store_counts disk_store::counts() const {
   counts.in_flight = state_->in_flight;
   counts.bytes_live = state_->index.bytes();
   counts.bytes_used = state_->bytes_used;
+  counts.pinned = state_->index.pinned_blocks();
   return counts;
 }
 

@@ -17,6 +17,7 @@
 #include "engine/store/block_cipher.hpp"
 #include "engine/store/block_io.hpp"
 #include "engine/store/stored_block.hpp"
+#include "engine/store/stored_pins.hpp"
 
 namespace troupe::store {
 
@@ -28,6 +29,7 @@ struct disk_store_options {
   std::int64_t ttl_ms = 0;                   ///< upper bound of every block's life; 0: none
   std::uint32_t operations_max = 64;         ///< puts and gets in flight
   std::uint8_t carry_priority = 80;          ///< blocks of at least this priority outlive their segment without having been loaded
+  double pinned_share_max = 0.5;             ///< of the budget: what pins may keep
   bool use_uring = true, use_direct = true;  ///< false: not even tried
   std::shared_ptr<block_cipher> cipher;      ///< none: not encrypted
 };
@@ -59,6 +61,8 @@ struct disk_store_counts {
   std::uint64_t refused_busy = 0, refused_rate = 0, failed = 0;  ///< failed: puts and gets that the operating system ended
   std::uint64_t io_errors = 0;                                   ///< all of them, also those that only cost a footer or a note
   std::uint64_t carried = 0;                                     ///< blocks that outlived their segment
+  std::uint64_t pinned = 0;                                      ///< blocks that no reclaim may take, now
+  std::uint64_t clipped = 0;                                     ///< blocks that could not be pinned, or not be carried over in spite of it
   std::uint64_t bytes_written = 0, bytes_read = 0;
   std::array<std::uint64_t, 5> removed{};  ///< by removal_cause
 };
@@ -83,6 +87,12 @@ class disk_store {
   /// is written of a block is written with it. False: not there.
   bool retain(unix_ms now, const block_hash& hash, layout_id layout, stored_retention retention);
 
+  /// Pinned blocks outlive their segment and their expiry, as far as they fit `pinned_share_max`. Blocks that are not there yet are
+  /// remembered. A restart forgets it: it is told again.
+  void apply(unix_ms now, const stored_intent& intent);
+  /// The owner is gone, and what it wished.
+  void release(owner_id owner);
+
   /// Removes the blocks under every layout, those being written included. Returns how many there were. Also durable: they do not return
   /// after a restart, unless the note could not be written (counted as an io_error).
   std::size_t drop(std::span<const block_hash> hashes);
@@ -92,6 +102,8 @@ class disk_store {
   /// Like poll, but waits up to `longest` for a completion if there is none yet and something is in flight.
   void wait(unix_ms now, std::chrono::milliseconds longest, std::vector<store_completion>& completions);
 
+  /// Blocks are being carried over: there is something to wait for.
+  [[nodiscard]] bool is_carrying() const;
   [[nodiscard]] const disk_store_opening& opening() const;
   [[nodiscard]] disk_store_counts counts() const;
   /// Events since the last call; what nobody takes accumulates. Blocks found at the opening are in no event.

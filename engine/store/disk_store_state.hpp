@@ -1,9 +1,10 @@
-// What disk_store is made of. disk_store.cpp takes calls, disk_completion.cpp ends them, disk_segments.cpp writes, seals and reclaims
-// segments, disk_open.cpp rebuilds, disk_integrity.cpp checks.
+// What disk_store is made of. disk_store.cpp takes calls, disk_completion.cpp ends them, disk_segments.cpp writes and seals segments,
+// disk_reclaim.cpp reclaims them, disk_pins.cpp says what a reclaim may not take, disk_open.cpp rebuilds, disk_integrity.cpp checks.
 //
 // A segment:  open (one) -> sealing (its last writes are in flight) -> sealed -> gone.
 // A reclaim:  victim chosen when no further segment fits the budget -> its valued blocks are read and written to the open segment, as
-//             the write rate admits -> gone with the rest. If the open segment is full before that, the victim goes as it is.
+//             the write rate admits -> gone with the rest. If the open segment is full before that, the victim goes as it is, unless it
+//             has pinned blocks: for these the open segment keeps room, and puts that would take it are busy.
 #pragma once
 
 #include <list>
@@ -83,7 +84,8 @@ struct disk_store::state {
 
   // disk_segments.cpp
   store_result make_room(unix_ms now, std::uint64_t record_bytes);  ///< pending: the open segment has it
-  [[nodiscard]] bool fits_open(std::uint64_t record_bytes) const;
+  [[nodiscard]] bool fits_open(std::uint64_t record_bytes, std::size_t records = 1) const;
+  [[nodiscard]] bool fits_beside_pins(std::uint64_t record_bytes) const;  ///< beside what pinned blocks will need there
   /// Gives the entry the next place in the open segment, which fits it.
   shared_descriptor reserve(disk_entry& entry);
   bool create_segment(unix_ms now);
@@ -91,10 +93,21 @@ struct disk_store::state {
   void close_segment(std::uint64_t id);
   void remove_segment(std::uint64_t id, removal_cause cause);
   void remove_if_empty(std::uint64_t id);
-  [[nodiscard]] std::uint64_t choose_victim() const;  ///< 0: none
+  [[nodiscard]] shared_descriptor descriptor_of(std::uint64_t id);
+
+  // disk_reclaim.cpp
+  [[nodiscard]] std::uint64_t choose_victim() const;     ///< 0: none
+  [[nodiscard]] std::uint64_t choose_removable() const;  ///< that goes at once, nothing of it carried over; 0: none
+  void begin_reclaim();
+  void collect_carry();
   void reclaim(unix_ms now);
   void begin_carry(unix_ms now);
-  [[nodiscard]] shared_descriptor descriptor_of(std::uint64_t id);
+
+  // disk_pins.cpp
+  void settle_pins();
+  void settle_pin(disk_index::slot slot);
+  /// The pinned part of what must move to the open segment before the next one can be begun: the victim's, and of the one after it if need be.
+  [[nodiscard]] disk_index::segment_share pins_owed() const;
   void count_error() { ++counts.io_errors; }
 
   // disk_open.cpp
@@ -111,6 +124,7 @@ struct disk_store::state {
   disk_store_opening opening;
 
   disk_index index;
+  stored_pins pins;
   std::map<std::uint64_t, segment> segments;  ///< ascending by age
   std::list<std::uint64_t> files_open;        ///< sealed segments with a descriptor, the last used at the end
   std::uint64_t open_segment = 0;             ///< 0: none

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "engine/store/block_record.hpp"
 #include "messages/base/limits.hpp"
@@ -12,6 +15,7 @@ namespace {
 using fault = redis_connection::fault;
 using kind = redis_reply::kind;
 
+constexpr unix_ms end_wavers_ms = 1000;
 /// A status, an integer or an error is shorter than this.
 constexpr std::size_t short_reply_bytes_max = 4096;
 
@@ -32,6 +36,9 @@ struct remote_store::state {
   circuit_breaker breaker;
   redis_connection connection;
   remote_store_counts counts;
+  stored_pins pins;
+  std::unordered_map<block_hash, unix_ms> extended;  ///< pinned blocks whose keys have been told this end
+  bool compares_ends = true;                         ///< Redis knows PEXPIRE with GT, as far as it has not said otherwise
 
   [[nodiscard]] redis_connection::deadline deadline() const {
     return std::chrono::steady_clock::now() + std::chrono::milliseconds(options.call_wait_ms);
@@ -83,7 +90,44 @@ struct remote_store::state {
 
   [[nodiscard]] std::int64_t ttl_of(unix_ms now, const stored_block& block) const {
     const auto expires = block.retention.expires;
-    return expires == 0 ? options.ttl_ms : std::min(options.ttl_ms, expires - now);
+    const auto own = expires == 0 ? options.ttl_ms : std::min(options.ttl_ms, expires - now);
+    return std::max(own, pins.until(block.block.hash) - now);
+  }
+
+  /// The block as it is stored: a record must not expire before its key.
+  [[nodiscard]] stored_block with_pin(const stored_block& block) const {
+    auto kept = block;
+    if (kept.retention.expires != 0) kept.retention.expires = std::max(kept.retention.expires, pins.until(block.block.hash));
+    return kept;
+  }
+
+  /// Blocks whose pins end later than their keys have been told. An end that is said again each turn wavers by the time a message takes.
+  std::vector<block_hash> take_longer() {
+    std::vector<block_hash> longer;
+    std::unordered_set<block_hash> seen;  // an intent that is said again ends each pin and begins it anew
+    for (const auto& hash : pins.take_changes()) {
+      if (!seen.insert(hash).second) continue;
+      const auto until = pins.until(hash);
+      if (until == 0)
+        extended.erase(hash);
+      else if (const auto told = extended.find(hash); told == extended.end() || until > told->second + end_wavers_ms)
+        longer.push_back(hash);
+    }
+    return longer;
+  }
+
+  /// Whether there is any use in going on.
+  bool extend(unix_ms now, std::span<const block_hash> hashes, layout_id layout, scope_id scope, redis_connection::deadline until) {
+    redis_commands commands;
+    for (const auto& hash : hashes)
+      commands.add({"PEXPIRE", key_of({hash, layout, scope}), std::to_string(pins.until(hash) - now), "GT"});
+    return run(now, commands, short_reply_bytes_max, until, [&](std::size_t at, redis_reply&& reply) {
+      counts.extended += reply.what == kind::integer && reply.integer == 1;
+      if (reply.what == kind::integer) extended.insert_or_assign(hashes[at], pins.until(hashes[at]));
+      const std::string_view says(reinterpret_cast<const char*>(reply.bytes.data()), reply.bytes.size());
+      if (reply.what == kind::error && says.starts_with("ERR ")) compares_ends = false;
+      return reply.what == kind::integer || reply.what == kind::error;
+    }) && compares_ends;
   }
 
   /// Puts blocks[from, result) as one window; their results are filled in.
@@ -102,7 +146,7 @@ struct remote_store::state {
         continue;
       }
       auto& copy = encrypted.emplace_back(codec.encrypts() ? payload.size() : 0);
-      auto front = codec.seal(*block, payload, copy, nowhere);
+      auto front = codec.seal(with_pin(*block), payload, copy, nowhere);
       bytes += front.size() + payload.size();
       commands.add_set(key_of(key_for(*block)), std::move(front), codec.encrypts() ? std::span<const std::byte>(copy) : payload, ttl_ms);
       sent.push_back(at);
@@ -211,6 +255,24 @@ std::vector<bool> remote_store::exists(unix_ms now, std::span<const block_key> k
     return reply.what == kind::integer || reply.what == kind::error;
   });
   return found;
+}
+
+void remote_store::apply(unix_ms now, const stored_intent& intent, layout_id layout, scope_id scope) {
+  auto& s = *state_;
+  s.pins.apply(intent);
+  s.pins.expire(now);
+  const auto longer = s.take_longer();
+  const auto until = s.deadline();
+  for (std::span left(longer); !left.empty() && s.compares_ends && s.is_ready(now, until);) {
+    const auto batch = left.first(std::min(left.size(), limits::remote_batch_max));
+    if (!s.extend(now, batch, layout, scope, until)) return;
+    left = left.subspan(batch.size());
+  }
+}
+
+void remote_store::release(owner_id owner) {
+  state_->pins.release(owner);
+  state_->take_longer();
 }
 
 std::size_t remote_store::drop(unix_ms now, std::span<const block_key> keys) {

@@ -13,6 +13,7 @@
 #include "engine/store/circuit_breaker.hpp"
 #include "engine/store/redis_connection.hpp"
 #include "engine/store/stored_block.hpp"
+#include "engine/store/stored_pins.hpp"
 
 namespace troupe::store {
 
@@ -51,6 +52,7 @@ struct remote_store_counts {
   std::uint64_t stored = 0, loaded = 0, missing = 0, mismatched = 0, corrupt = 0, failed = 0, unavailable = 0;
   std::uint64_t connections = 0;                                     ///< made
   std::uint64_t faults_gone = 0, faults_late = 0, faults_lying = 0;  ///< of connecting or of a batch
+  std::uint64_t extended = 0;                                        ///< keys that a pin gave a later end
   std::uint64_t error_replies = 0;                                   ///< Redis said no: out of memory, wrong type, loading
   std::uint64_t breaker_openings = 0;
   std::uint64_t bytes_sent = 0, bytes_loaded = 0;  ///< of records
@@ -70,6 +72,11 @@ class remote_store {
   std::vector<remote_loaded> get(unix_ms now, std::span<const remote_get> blocks);
   /// False also when it could not be asked.
   std::vector<bool> exists(unix_ms now, std::span<const block_key> keys);
+  /// Keys live at least until their pins end: those that are there now, and those that are put meanwhile. What could not be reached
+  /// is told again with the owner's next word. Before Redis 7.0, which can compare ends, it holds for what is put.
+  void apply(unix_ms now, const stored_intent& intent, layout_id layout, scope_id scope);
+  /// The owner is gone; what its pins gave to keys stays with them.
+  void release(owner_id owner);
   /// Returns how many were removed. What could not be reached lives until its ttl.
   std::size_t drop(unix_ms now, std::span<const block_key> keys);
 

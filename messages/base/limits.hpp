@@ -53,6 +53,7 @@ inline constexpr std::size_t journal_growth_max = 4;            ///< times its l
 inline constexpr std::size_t journal_bytes_min = 1 << 20;       ///< below this it is never written anew
 inline constexpr std::size_t pause_tools_max = 256;             ///< whose pauses are learned; the one that paused longest ago is forgotten
 inline constexpr std::size_t wishes_per_session_max = 32;        ///< about what is kept; the oldest is dropped
+inline constexpr std::uint64_t intent_generations_ahead = 256;  ///< that a journalled record covers; then it is written anew
 inline constexpr auto wish_ttl_max = 1h;                        ///< a longer one is clipped
 inline constexpr std::int32_t breakpoint_priority = 60;         ///< of what lies before a cache breakpoint; nobody's wish is 35
 inline constexpr auto wish_ttl = 5min;                          ///< of a verb that says none, as the field's ephemeral caches
@@ -84,11 +85,15 @@ inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timi
 inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue
 inline constexpr auto tier_wait = 10s;                          ///< a tier that does not answer, disk and network included: blocks are computed
 inline constexpr std::size_t store_loads_max = 256;             ///< a tier has so many turns wait for its stores; others do without
+inline constexpr auto store_put_wait = 30s;                     ///< a store that has not written it by then is asked to give it up
 inline constexpr auto store_rate_age_max = 30s;                 ///< a store that was slow is tried again when nothing newer is known of it
 
 // trace
 inline constexpr std::size_t trace_file_bytes_max = 1 << 30;    ///< then it is moved to <name>.1, whose content is lost
 inline constexpr std::size_t trace_line_bytes_max = 1 << 20;    ///< a longer record is dropped and counted
+
+inline constexpr std::size_t trace_tools_max = 32;              ///< of one turn's record; further ones are left out
+inline constexpr std::size_t trace_tool_name_bytes_max = 128;   ///< a longer name is cut
 
 // supervision
 inline constexpr std::size_t restarts_max = 8;                  ///< within restart_window; then the node gives up and exits non-zero
@@ -114,6 +119,7 @@ inline constexpr std::size_t stored_tokens_max = 4'096;         ///< of one bloc
 inline constexpr std::size_t disk_operations_max = 1'024;       ///< puts and gets in flight that may be configured; then busy
 inline constexpr std::size_t disk_segments_max = 4'096;         ///< budget / segment size; invalid_request
 inline constexpr std::size_t disk_files_open_max = 64;          ///< segments; the one unused for longest is closed
+inline constexpr std::size_t stored_pins_max = 1 << 20;         ///< wished of one store, there or not; further ones are clipped
 inline constexpr std::size_t remote_batch_max = 1'024;          ///< blocks of one call; the rest is busy
 
 }  // namespace troupe::limits

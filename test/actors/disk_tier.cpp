@@ -206,3 +206,59 @@ TEST_CASE("a host that dies while it is served leaves nothing in flight") {
   CHECK(world.status().blocks_leased == 0);
   CHECK(world.get(chain) == 5);
 }
+
+TEST_CASE("what owners pin stays on disk while others leave, until they say otherwise or are gone") {
+  disk_world world;
+  world.setup.store.budget_bytes = 4 * world.setup.store.segment_bytes;
+  world.start();
+  const auto chain = world.chain_of(0, 6);
+  CHECK(world.put(*chain));
+  const auto pin = [&](std::uint64_t generation, std::uint32_t ttl_ms) {
+    world.tell(world.tier, owner_intent{{1}, generation, {{chain->blocks[3], 4, core::rank_pinned, ttl_ms}, {chain->blocks[5], 6, 80, ttl_ms}}, chain->blocks});
+  };
+  const auto crowd = [&](token_id from) {
+    for (token_id each = from; each < from + 400'000; each += 10'000) CHECK(world.put(*world.chain_of(each, 5)));
+  };
+  pin(1, 3'600'000);
+  CHECK(world.status().blocks_pinned == 4);
+  crowd(1'000'000);
+  CHECK(world.find(chain) == 4);
+  CHECK(world.status().blocks_pinned == 4);
+  world.tell(world.tier, owner_release{{1}, true});  // it rests
+  CHECK(world.status().blocks_pinned == 4);
+  pin(2, 1000);
+  world.advance(1500ms, 500ms);
+  CHECK(world.status().blocks_pinned == 0);
+  pin(3, 3'600'000);
+  CHECK(world.status().blocks_pinned == 4);
+  world.tell(world.tier, owner_release{{1}});
+  CHECK(world.status().blocks_pinned == 0);
+  CHECK(world.status().blocks_clipped == 0);
+  crowd(2'000'000);
+  CHECK(world.find(chain) == 0);
+  CHECK(world.status().integrity == "");
+}
+
+TEST_CASE("a put that is cancelled is answered with what was written, and nothing of it is written afterwards") {
+  disk_world world;
+  world.setup.store.write_bytes_per_s = 20'000;
+  world.start();
+  const auto chain = world.chain_of(0, 8);
+  const auto put = world.put_of(*chain);
+  world.say(world.host, world.tier, put, world.host.handle);
+  world.advance(1s, 500ms);
+  CHECK(world.host.heard->puts.empty());  // it waits for the write rate
+  const auto written = world.find(chain);
+  CHECK(written > 0);
+  CHECK(written < 8);
+  world.say(world.host, world.tier, core::store_put_cancel{put.transfer + 1});
+  CHECK(world.host.heard->puts.empty());
+  world.say(world.host, world.tier, core::store_put_cancel{put.transfer});
+  REQUIRE(world.host.heard->puts.size() == 1);
+  CHECK(world.host.heard->puts[0].transfer == put.transfer);
+  CHECK_FALSE(world.host.heard->puts[0].is_complete);
+  world.advance(10s, 500ms);
+  CHECK(world.find(chain) == written);
+  CHECK(world.host.heard->puts.size() == 1);
+  CHECK(world.status().blocks_leased == 0);
+}

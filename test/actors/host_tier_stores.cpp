@@ -227,3 +227,107 @@ TEST_CASE("what a store brings more slowly than it is computed is left there, on
   world.end_all(worker);
   CHECK(world.status().blocks_leased == 0);
 }
+
+TEST_CASE("a put that a store does not finish is given up at its deadline, and its blocks are held until the store is done with it") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto stuck = world.a_store(), good = world.a_store();
+  world.connect({stuck, good});
+  const auto chain = world.chain_of(0, 3), next = world.chain_of(500, 2);
+  world.fill(worker, *chain, 1);
+  world.fill(worker, *next, 2);
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  REQUIRE(stuck.heard->puts.size() == 1);
+  const auto transfer = stuck.heard->puts[0].transfer;
+  world.say(good, world.tier, core::store_put_done{transfer, true});
+  world.say(worker, world.tier, core::chain_touch{{2}, next});
+  CHECK(good.heard->puts.size() == 1);  // one at a time
+  world.advance(limits::store_put_wait - 1ms);
+  CHECK(stuck.heard->cancelled.empty());
+  world.advance(1ms);
+  CHECK(stuck.heard->cancelled == std::vector<std::uint64_t>{transfer});
+  CHECK(good.heard->cancelled.empty());
+  CHECK(world.status().blocks_given_up == 3);
+  CHECK(world.status().blocks_leased == 5);  // 3 that may be read yet, 2 on their way to the other store
+  REQUIRE(good.heard->puts.size() == 2);
+  CHECK(stuck.heard->puts.size() == 1);
+  world.say(good, world.tier, core::store_put_done{good.heard->puts[1].transfer, true});
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});  // as if it had not been put
+  REQUIRE(good.heard->puts.size() == 3);
+  CHECK(good.heard->puts[2].blocks.size() == 3);
+  world.say(good, world.tier, core::store_put_done{good.heard->puts[2].transfer, true});
+  CHECK(world.status().blocks_leased == 3);
+  world.say(stuck, world.tier, core::store_put_done{transfer, true});
+  CHECK(world.status().blocks_leased == 0);
+  CHECK(world.status().blocks_given_up == 3);
+  const auto last = world.chain_of(700, 1);
+  world.fill(worker, *last, 3);
+  world.say(worker, world.tier, core::chain_touch{{3}, last});
+  CHECK(stuck.heard->puts.size() == 2);  // it is asked again
+  CHECK(good.heard->puts.size() == 4);
+}
+
+TEST_CASE("a store that ends owes nothing that was given up, and its successor is asked") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto stuck = world.a_store();
+  world.connect({stuck});
+  const auto chain = world.chain_of(0, 3);
+  world.fill(worker, *chain, 1);
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  world.advance(limits::store_put_wait);
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  CHECK(stuck.heard->puts.size() == 1);
+  CHECK(world.status().blocks_leased == 3);
+  world.end(stuck.handle, caf::exit_reason::kill);
+  CHECK(world.status().blocks_leased == 0);
+  const auto successor = world.a_store();
+  world.connect({successor});
+  world.say(worker, world.tier, core::chain_touch{{1}, chain});
+  CHECK(successor.heard->puts.size() == 1);
+}
+
+TEST_CASE("what a limit kept off the stores is put when an owner without it comes to use it, and remembers how far down it went") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto store = world.a_store();
+  world.connect({store});
+  const auto chain = world.chain_of(0, 2);
+  const auto use = [&](std::uint64_t owner, core::tier_level lowest) {
+    core::turn_opening opening;
+    opening.turn = owner;
+    opening.max_tier = lowest;
+    world.say(worker, world.tier, core::chain_touch{{owner}, chain, opening});
+  };
+  world.fill(worker, *chain, 1);
+  use(1, core::tier_level::host);
+  use(1, core::tier_level::host);
+  CHECK(store.heard->puts.empty());
+  use(2, core::tier_level::disk);
+  REQUIRE(store.heard->puts.size() == 1);
+  CHECK(store.heard->puts[0].lowest == std::vector(2, core::tier_level::disk));
+  world.say(store, world.tier, core::store_put_done{store.heard->puts[0].transfer, true});
+  use(2, core::tier_level::disk);
+  CHECK(store.heard->puts.size() == 1);
+  use(3, core::tier_level::remote);
+  REQUIRE(store.heard->puts.size() == 2);
+  CHECK(store.heard->puts[1].lowest == std::vector(2, core::tier_level::remote));
+  world.say(store, world.tier, core::store_put_done{store.heard->puts[1].transfer, true});
+  use(3, core::tier_level::remote);
+  use(1, core::tier_level::host);
+  CHECK(store.heard->puts.size() == 2);
+}
+
+TEST_CASE("the stores hear what owners wish and give up") {
+  host_world world;
+  const auto store = world.a_store();
+  world.connect({store});
+  const auto chain = world.chain_of(0, 2);
+  const owner_intent intent{{1}, 4, {{chain->blocks[1], 2, core::rank_pinned, 1000}}, chain->blocks};
+  world.tell(world.tier, intent);
+  CHECK(*store.heard->intents.begin() == intent);
+  CHECK(world.request<owner_released>(world.tier, owner_release{{1}, true}).get().blocks_freed == 0);
+  REQUIRE(store.heard->releases.size() == 1);
+  CHECK(store.heard->releases[0] == owner_release{{1}, true});
+  CHECK(store.heard->drops.empty());
+}

@@ -157,3 +157,28 @@ TEST_CASE("bytes that are not those that were given are a miss, counted and remo
   CHECK(world.put(*chain));
   CHECK(world.get(chain) == 3);
 }
+
+TEST_CASE("what owners pin is kept by Redis at least as long, whether it was there before or comes later") {
+  if (!store::test::has_redis()) return;
+  store::test::real_redis redis;
+  remote_world world(redis.socket());
+  world.end(world.tier, caf::exit_reason::kill);
+  world.setup.store.ttl_ms = 60'000;
+  world.tier = world.spawn(actors::remote_tier, world.setup);
+  const auto chain = world.chain_of(0, 4);
+  CHECK(world.put(*world.chain_of(0, 2)));
+  world.tell(world.tier, owner_intent{{1}, 1, {{chain->blocks[2], 3, core::rank_pinned, 3'000'000}}, chain->blocks});
+  CHECK(world.put(*chain));
+  store::remote_store keys(world.setup.store);
+  const auto ttl_of = [&](std::size_t at) {
+    return std::atoll(redis.run("PTTL " + keys.key_of({chain->blocks[at].hash, {11}, store::scope_of(7)})).c_str());
+  };
+  for (const std::size_t at : {0, 1, 2}) {
+    CHECK(ttl_of(at) > 2'900'000);
+    CHECK(ttl_of(at) <= 3'000'000);
+  }
+  CHECK(ttl_of(3) <= 60'000);
+  world.tell(world.tier, owner_release{{1}});
+  CHECK(world.put(*chain));
+  CHECK(ttl_of(0) <= 60'000);
+}

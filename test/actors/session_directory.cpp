@@ -236,14 +236,17 @@ TEST_CASE("a child's first turn prefers the worker of its parent") {
 
 TEST_CASE("the journal is written anew when it has outgrown what lives") {
   journal_file file;
-  auto opened = actors::session_journal::open(file.path, [](session_info) {});
+  auto opened = actors::session_journal::open(file.path, [](actors::kept_session) {});
   REQUIRE(opened);
   session_info info{{"a"}, {}, {"tiny"}};
   info.paused_on = {std::string(4000, 'x')};
-  const auto all = [&](const std::function<void(const session_info&)>& visit) { visit(info); };
+  intent_record intent{{"a"}, 1, 0, {{0, 64, core::rank_pinned, 5000}}};
+  const auto all = [&](const std::function<void(const session_info&, const intent_record&)>& visit) { visit(info, intent); };
   std::uint64_t largest = 0;
   for (info.turns = 1; info.turns <= 600; ++info.turns) {
+    intent.generation = info.turns;
     REQUIRE(opened->remember(info, all));
+    REQUIRE(opened->remember(intent, all));
     largest = std::max(largest, opened->bytes());
   }
   CHECK(largest < (1 << 20) + 8192);
@@ -251,8 +254,72 @@ TEST_CASE("the journal is written anew when it has outgrown what lives") {
   *opened = actors::session_journal{};  // closes the file
   info.turns = 0;
   opened = failure{};  // a journal has one owner at a time
-  auto again = actors::session_journal::open(file.path, [&](session_info read) { info = std::move(read); });
+  std::uint64_t sessions = 0;
+  auto again = actors::session_journal::open(file.path, [&](const actors::kept_session& read) {
+    ++sessions;
+    info = read.info;
+    CHECK(read.intent == intent);
+  });
   REQUIRE(again);
+  CHECK(sessions == 1);
   CHECK(info.turns == 600);
   CHECK(info.state == session_state::dormant);
+}
+
+TEST_CASE("what a dead session or an earlier incarnation wished is not read again, nor are wishes of a session that nobody recorded") {
+  journal_file file;
+  const auto nothing = [](const auto&) {};
+  {
+    auto opened = actors::session_journal::open(file.path, [](const actors::kept_session&) {});
+    REQUIRE(opened);
+    const auto remember = [&](const char* id, std::uint32_t incarnation, session_state state) {
+      session_info info{{id}, {}, {"tiny"}, state, incarnation};
+      REQUIRE(opened->remember(intent_record{{"nobody"}, 1, 9, {{0, 4, 80, 1}}}, nothing));
+      REQUIRE(opened->remember(info, nothing));
+      REQUIRE(opened->remember(intent_record{{id}, 1, 7, {{0, 4, 80, 1}}}, nothing));
+    };
+    remember("alive", 1, session_state::idle);
+    remember("dead", 1, session_state::dead);
+    remember("again", 2, session_state::idle);
+  }
+  std::map<std::string, std::uint64_t> generations;
+  const auto read = [&](const actors::kept_session& kept) { generations[kept.info.id.value] = kept.intent.generation; };
+  auto again = actors::session_journal::open(file.path, read);
+  REQUIRE(again);
+  CHECK(generations == std::map<std::string, std::uint64_t>{{"alive", 7}, {"dead", 0}, {"again", 0}});
+}
+
+TEST_CASE("a session that comes back from the journal wishes what it wished, with a generation after all it has told") {
+  journal_file file;
+  std::uint64_t told = 0;
+  {
+    directory_stage stage{file.path};
+    auto session = stage.spawn_one("a");
+    stage.spawn_one("b");
+    session_verb pin{{"a"}, "p", verb_kind::pin, 0, {}, 60'000};
+    CHECK(stage.request<verb_answer>(stage.directory, pin).get().outcome == verb_outcome::deferred);
+    session_verb brief{{"a"}, "q", verb_kind::retain, 0, {}, 100};
+    stage.request<verb_answer>(stage.directory, brief);
+    stage.request<request_id>(session.get<1>(), stage.chat(1, "hi"), stage.to);
+    stage.say(stage.worker, stage.ended(1, finish_reason::stop));
+    REQUIRE(stage.worker.script->intents.size() == 1);
+    CHECK(stage.worker.script->intents[0].wishes.size() == 2);
+    told = stage.worker.script->intents[0].generation;
+  }
+  directory_stage stage{file.path};
+  stage.advance(200ms);
+  auto session = stage.spawn_one("a");
+  stage.request<request_id>(session.get<1>(), stage.chat(2, "hi"), stage.to);
+  REQUIRE(stage.worker.script->intents.size() == 1);
+  const auto& intent = stage.worker.script->intents[0];
+  REQUIRE(intent.wishes.size() == 1);  // the brief one has ended
+  CHECK(intent.wishes[0].rank == core::rank_pinned);
+  CHECK(intent.wishes[0].blocks == 5);
+  CHECK(intent.wishes[0].ttl_ms <= 60'000);
+  CHECK(intent.wishes[0].ttl_ms > 59'000);
+  CHECK(intent.chain.size() == 5);
+  CHECK(intent.generation > told);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  stage.turn(stage.spawn_one("b").get<1>(), 3);
+  CHECK(stage.worker.script->intents.size() == 1);
 }

@@ -146,3 +146,56 @@ TEST_CASE("a context with a time of its own leaves every holder when that has pa
   stage.advance(200ms, 100ms);
   CHECK(worker.script->heard == lines{"release " + std::to_string(worker.script->admitted[0].owner.value)});
 }
+
+TEST_CASE("what verbs wish is written when it changes, and with a reserve of generations, not with each turn") {
+  session_stage stage;
+  auto worker = stage.add_worker(1);
+  const auto session = stage.start(stage.setup());
+  const auto [to, heard] = stage.sink();
+  const auto turn = [&, to = to](std::uint64_t id) {
+    stage.request<request_id>(session, stage.chat(id, "hi"), to);
+    stage.say(worker, stage.ended(id, finish_reason::stop));
+  };
+  turn(1);
+  CHECK(stage.kept->empty());  // it wishes nothing
+  stage.request<verb_answer>(session, verb_of(verb_kind::pin, 3'000'000, 0, 64));
+  REQUIRE(stage.kept->size() == 1);
+  const auto& first = stage.kept->front();
+  CHECK(first.id == session_id{"agent"});
+  CHECK(first.incarnation == 1);
+  CHECK(first.generation == limits::intent_generations_ahead);
+  REQUIRE(first.wishes.size() == 1);
+  CHECK(first.wishes[0].token_end == 64);
+  CHECK(first.wishes[0].rank == core::rank_pinned);
+  for (std::uint64_t id = 2; id <= limits::intent_generations_ahead / 2; ++id) turn(id);
+  CHECK(stage.kept->size() == 1);
+  turn(1000);
+  REQUIRE(stage.kept->size() == 2);  // half of the reserve has been told
+  CHECK(stage.kept->back().generation > worker.script->intents.back().generation + limits::intent_generations_ahead / 2);
+  CHECK(stage.kept->back().wishes == stage.kept->front().wishes);
+  auto end = verb_of(verb_kind::pin, 0, 0, 64);
+  end.id = "end";
+  stage.request<verb_answer>(session, end);
+  REQUIRE(stage.kept->size() == 3);
+  CHECK(stage.kept->back().wishes.empty());
+}
+
+TEST_CASE("kept wishes come back with what is left of them, and never with more than a wish may last") {
+  session_wishes before;
+  before.take(verb_of(verb_kind::pin, 1000), 5s);
+  before.take(verb_of(verb_kind::retain, 9000, 4, 8), 5s);
+  before.take({{0, 4, 80, 60'000}}, 5s);  // a request's: the next one says it again
+  const auto record = before.take_record(5s, 100'000);
+  REQUIRE(record);
+  REQUIRE(record->wishes.size() == 2);
+  CHECK(record->wishes[0] == kept_wish{0, 0, core::rank_pinned, 101'000});
+  CHECK(record->wishes[1] == kept_wish{4, 8, 60, 109'000});
+  CHECK_FALSE(before.take_record(5s, 100'000));
+  session_wishes after{*record, 0s, 102'000};
+  const auto intent = after.intent({7}, chain_of({1, 2}), 4, 0s);
+  REQUIRE(intent.wishes.size() == 1);
+  CHECK(intent.wishes[0] == core::retention_wish{chain_of({2})[0], 1, 60, 7000});
+  CHECK(intent.generation == record->generation + 1);
+  session_wishes set_back{*record, 0s, -10'000'000};
+  CHECK(set_back.intent({7}, chain_of({1, 2}), 4, 0s).wishes[0].ttl_ms == 3'600'000);
+}

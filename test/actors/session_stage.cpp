@@ -41,9 +41,10 @@ caf::behavior fake_trace(caf::event_based_actor*, const std::shared_ptr<lines>& 
   };
 }
 
-caf::behavior fake_home(caf::event_based_actor*, const std::shared_ptr<lines>& heard) {
+caf::behavior fake_home(caf::event_based_actor*, const std::shared_ptr<lines>& heard, const std::shared_ptr<std::vector<intent_record>>& kept) {
   return {
       [=](const session_record& record) { heard->push_back(std::string{to_string(record.info.state)}); },
+      [=](const intent_record& intent) { kept->push_back(intent); },
       [=](const session_gone& gone) { heard->push_back("gone " + gone.id.value); },
       [=](const actors::session_activity&) {},
   };
@@ -119,7 +120,7 @@ session_stage::session_stage() : unexpected_before_(actors::unexpected_messages(
   services.router = caf::actor_cast<router_shard_actor>(spawn(fake_router, routes));
   services.renderer = caf::actor_cast<template_renderer_actor>(spawn(fake_renderer, renderer_silent));
   services.trace = caf::actor_cast<trace_actor>(spawn(fake_trace, traced, pauses));
-  home = caf::actor_cast<actors::session_home_actor>(spawn(fake_home, reported));
+  home = caf::actor_cast<actors::session_home_actor>(spawn(fake_home, reported, kept));
 }
 
 session_stage::~session_stage() {

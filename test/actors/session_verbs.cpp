@@ -216,3 +216,42 @@ TEST_CASE("a pause is measured from its first announcement to the next turn") {
   CHECK(life.last_pause_ms() == 8'500);
   CHECK(life.state() == session_state::generating);
 }
+
+TEST_CASE("the stores keep what a session pinned while it rests, until it wishes anew or dies") {
+  for (const bool dies : {false, true}) {
+    CAPTURE(dies);
+    session_stage stage;
+    auto worker = stage.add_worker(1);
+    auto releases = std::make_shared<std::vector<owner_release>>();
+    const auto tier = [releases](caf::event_based_actor*) -> caf::behavior {
+      return {[releases](const owner_release& release) {
+        releases->push_back(release);
+        return owner_released{};
+      }};
+    };
+    stage.services.tiers.push_back(caf::actor_cast<tier_actor>(stage.spawn(tier)));
+    auto setup = stage.setup();
+    setup.idle_ttl = 10s;
+    const auto session = stage.start(setup);
+    const auto [to, heard] = stage.sink();
+    const auto turn = [&, to = to](std::uint64_t id) {
+      stage.request<request_id>(session, stage.text(id, "x"), to);
+      stage.say(worker, stage.started(id, 1, 0));
+      stage.say(worker, stage.ended(id, finish_reason::stop));
+    };
+    turn(1);
+    stage.request<verb_answer>(session, session_verb{{"agent"}, "p", verb_kind::pin, 0, {}, 60'000});
+    stage.advance(11s, 1s);
+    const auto owner = actors::owner_of({"agent"}, 1, 0);
+    REQUIRE(releases->size() == 1);
+    CHECK(releases->at(0) == owner_release{owner, true, core::eviction_cause::ttl});
+    if (dies)
+      stage.verb(session, "die", verb_kind::die);
+    else
+      turn(2);
+    REQUIRE(releases->size() == (dies ? 3 : 2));
+    CHECK(releases->at(1) == owner_release{owner, false, core::eviction_cause::superseded});
+    if (!dies) turn(3);
+    CHECK(releases->size() == (dies ? 3 : 2));
+  }
+}

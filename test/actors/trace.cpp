@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "actors/metrics.hpp"
+#include "engine/core/replay/trace_parsers.hpp"
+#include "engine/core/retention/pause_model.hpp"
 #include "test/support/actor_fixture.hpp"
 
 using namespace troupe;
@@ -68,6 +70,21 @@ TEST_CASE("records become JSON lines with their fields in one order") {
         "\"total_s\":2.0}\n"
         "{\"type\":\"lifecycle\",\"at_ms\":1800,\"session\":\"s\xef\xbf\xbd\",\"verb\":\"die\",\"outcome\":\"accepted\",\"blocks_freed\":3}"
         "\n");
+}
+
+TEST_CASE("a turn's line names the tools that its answer called, as the replay reads them") {
+  auto record = turn("m", "tool_calls");
+  record.tools = {"bash", "edit \"x\""};
+  core::replay::turn_parser parser;
+  core::replay::recorded_trace read;
+  REQUIRE_FALSE(parser.add_line("trace", json_line(record), 1, read));
+  REQUIRE_FALSE(parser.add_line("trace", json_line(turn()), 2, read));
+  REQUIRE(read.sessions.size() == 1);
+  const auto& requests = read.sessions[0].requests;
+  REQUIRE(requests.size() == 2);
+  CHECK(requests[0].end == core::replay::answer_end::tool_calls);
+  CHECK(requests[0].tool == core::tool_of(record.tools));
+  CHECK(requests[1].tool == core::tool_of({}));
 }
 
 TEST_CASE("turns are counted by model and ending, and unknown names share one label") {

@@ -5,6 +5,7 @@
 
 #include "actors/session_prompts.hpp"
 #include "actors/turn_sampling.hpp"
+#include "messages/base/limits.hpp"
 #include "test/support/session_stage.hpp"
 
 using namespace troupe;
@@ -122,4 +123,24 @@ TEST_CASE("an answer begins in reasoning when its template opened the tag") {
   CHECK(actors::ends_in_reasoning("<|im_start|>assistant\n<think>\n"));
   CHECK_FALSE(actors::ends_in_reasoning("<|im_start|>assistant\n<think>\n\n</think>\n\n"));
   CHECK_FALSE(actors::ends_in_reasoning("say <think> please"));
+}
+
+TEST_CASE("the record names the tools that the answer called, so many of them and so much of each name") {
+  auto request = session_stage::chat(1, "hi");
+  request.parse_tools = true;
+  auto made = make(request);
+  std::string answer;
+  for (std::size_t i = 0; i < limits::trace_tools_max + 8; ++i) {
+    const auto name = i == 0 ? std::string(200, 'a') : "tool_" + std::to_string(i);
+    answer += "<tool_call>\n{\"name\": \"" + name + "\", \"arguments\": {}}\n</tool_call>";
+  }
+  made.advance(session_stage::tokens(1, 0, answer), 2s);
+  made.advance(session_stage::ended(1, core::finish_reason::stop), 3s);
+  const auto record = made.record();
+  CHECK(record.how == "tool_calls");
+  CHECK(made.tool_names().size() == limits::trace_tools_max + 8);
+  REQUIRE(record.tools.size() == limits::trace_tools_max);
+  CHECK(record.tools[0] == std::string(limits::trace_tool_name_bytes_max, 'a'));
+  CHECK(record.tools[1] == "tool_1");
+  CHECK(record.tools.back() == "tool_" + std::to_string(limits::trace_tools_max - 1));
 }

@@ -66,6 +66,7 @@ struct tier_world {
     store_numbers = {0, 1};
     answered.clear();
     putting.reset();
+    given_up.clear();
     for (auto& each : devices) {
       each->out.clear();  // what is under way to the old one is lost, what it has said may still arrive
       each->tiers.attach();
@@ -123,9 +124,17 @@ struct tier_world {
     pass_on();
   }
   [[nodiscard]] instant now() const { return devices[0]->rig.now; }
-  /// A put is under way between two of these.
+  /// A put is under way between two of these; some are given up, and written later all the same.
   void put() {
-    if (putting) {
+    if (!given_up.empty() && below(2) == 0) {
+      stores[below(2)].put(given_up.back(), block_bytes());
+      host->end_given_up(given_up.back().transfer);
+      given_up.pop_back();
+    }
+    if (putting && below(6) == 0) {
+      host->give_up_put();
+      given_up.push_back(*std::exchange(putting, std::nullopt));
+    } else if (putting) {
       stores[below(2)].put(*putting, block_bytes());
       host->end_put(below(4) != 0);
       putting.reset();
@@ -237,7 +246,7 @@ struct tier_world {
         each->hear();
         each->plan();
         each->complete();
-        is_idle = is_idle && !putting && loader->size() == 0 && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() &&
+        is_idle = is_idle && !putting && given_up.empty() && loader->size() == 0 && each->rig.sched.idle() && each->tiers.quiet() && each->out.empty() &&
                   each->in.empty();
       }
       if (is_idle) return;
@@ -277,6 +286,7 @@ struct tier_world {
   store_loader::store_id stores_seen = 1;
   std::set<std::uint64_t> answered;  ///< gets
   std::optional<store_put> putting;
+  std::vector<store_put> given_up;
   std::uint64_t next_id = 1, prefetches = 0;
   std::map<std::uint64_t, std::pair<tiered_device*, sequence_spec>> specs;
 };
@@ -340,6 +350,31 @@ TEST_CASE("a prefix that left the device comes back from the host instead of bei
   CHECK(device.rig.answers[3].started->cached_tokens == capacity / 2 / width * width);
   CHECK(device.rig.sched.load().tokens_computed == computed + 1);
   CHECK(device.rig.answers[3].tokens == device.rig.answers[1].tokens);
+  CHECK(world.fault() == "");
+}
+
+TEST_CASE("what a limit kept off the tier is offered when an owner without that limit comes to share it, once") {
+  tier_world world(1);
+  auto& device = *world.devices[0];
+  const auto width = device.rig.options.block_tokens;
+  const auto prompt = scheduler_rig::letters(0, 3 * width + 1);
+  auto strict = device.rig.spec(1, prompt, 1);
+  strict.max_tier = tier_level::device;
+  CHECK(device.admit(strict));
+  world.finish();
+  CHECK(device.tiers.offloaded().blocks_offloaded == 0);
+  auto again = device.rig.spec(2, prompt, 1);
+  again.max_tier = tier_level::device;
+  again.owner = strict.owner;
+  CHECK(device.admit(again));
+  world.finish();
+  CHECK(device.tiers.offloaded().blocks_offloaded == 0);
+  CHECK(device.tiers.offloaded().waiting == 0);
+  for (std::uint64_t id = 3; id < 5; ++id) {
+    CHECK(device.admit(device.rig.spec(id, prompt, 1)));
+    world.finish();
+    CHECK(device.tiers.offloaded().blocks_offloaded == 3);
+  }
   CHECK(world.fault() == "");
 }
 

@@ -1,10 +1,14 @@
 """Disk and Redis fail in the middle of a transfer, and the server is killed in the middle of one: the tokens stay the same, what went wrong
 is in /metrics, and nobody waits for what is known to be gone."""
 import concurrent.futures
+import contextlib
+import pathlib
 import re
 import shutil
 import signal
 import socket
+import tempfile
+import threading
 import time
 import unittest
 
@@ -18,6 +22,53 @@ WAIT_MS = 400
 def metric(server, name, kind):
     text = server.request("GET", "/metrics")[2]
     return int(re.search(rf'^troupe_{name}{{tier="{kind}",[^}}]*}} (\d+)$', text, re.MULTILINE).group(1))
+
+
+class GetWatch:
+    """Between server and Redis: calls `at_get` once, before the next GET is passed on."""
+
+    def __init__(self, redis):
+        self.folder = tempfile.TemporaryDirectory(prefix="troupe-watch-")
+        self.address = str(pathlib.Path(self.folder.name) / "watch.sock")
+        self.redis, self.at_get, self.gets = redis, None, 0
+
+    def __enter__(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.address)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.folder.cleanup()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self.listener.accept()
+                redis = socket.socket(socket.AF_UNIX)
+                redis.connect(self.redis)
+                threading.Thread(target=self.carry, args=(peer, redis, self.look), daemon=True).start()
+                threading.Thread(target=self.carry, args=(redis, peer, lambda data: None), daemon=True).start()
+
+    def look(self, data):
+        if self.at_get and b"$3\r\nGET\r\n" in data:
+            at_get, self.at_get = self.at_get, None
+            self.gets += 1
+            at_get()
+
+    @staticmethod
+    def carry(source, sink, look):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                look(data)
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 def in_background(call, *arguments):
@@ -141,6 +192,29 @@ class RedisFaults(test_tiers.RedisCase):
                 return cached
 
             until(hit, lambda cached: cached == FULL * BLOCK)
+
+    def test_a_redis_that_freezes_while_it_owes_blocks_costs_no_token_and_crosses_none(self):
+        # It has said which blocks there are, not what is in them.
+        with GetWatch(self.socket) as watch:
+            keys = {"address": watch.address, "wait_ms": WAIT_MS}
+            with harness.serving(toml(remote_tier=keys)) as server:
+                text = ask_twice(server, "remote")
+                forget(server, "reader")
+                before = computed(server)
+                watch.at_get = lambda: self.redis.send_signal(signal.SIGSTOP)
+                again, cached = ask(server, "frozen")
+                self.assertEqual((again, cached), (text, 0))
+                self.assertEqual(watch.gets, 1)
+                self.assertGreaterEqual(computed(server) - before, len(test_tiers.PROMPT))
+                self.assertGreater(metric(server, "tier_blocks_failed_total", "remote"), 0)
+                self.assertEqual(metric(server, "tier_blocks_read_total", "remote"), 0)
+                self.redis.send_signal(signal.SIGCONT)  # and answers whom nobody listens to
+                for number in range(3):
+                    forget(server, "frozen" if number == 0 else f"thawed-{number - 1}")
+                    again, cached = ask(server, f"thawed-{number}")
+                    self.assertEqual((again, cached), (text, FULL * BLOCK))
+                self.assertEqual(metric(server, "tier_hash_mismatches_total", "remote"), 0)
+                self.assertGreaterEqual(metric(server, "tier_blocks_read_total", "remote"), 3 * FULL)
 
     def test_a_redis_killed_while_it_owes_an_answer_costs_no_token(self):
         with harness.serving(self.toml) as server:

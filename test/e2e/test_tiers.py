@@ -2,6 +2,7 @@
 computed twice; and a store that is gone costs hits, never answers."""
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -38,6 +39,13 @@ def computed(server):
     return sum(worker["tokens"]["computed"] for worker in server.request("GET", "/health")[2]["workers"])
 
 
+def pinned(server):
+    """Blocks by place, as /metrics has them."""
+    text = server.request("GET", "/metrics")[2]
+    found = re.findall(r'^troupe_(worker|tier)_blocks_pinned{(?:tier="(\w+)")?[^}]*} (\d+)$', text, re.MULTILINE)
+    return {tier or place: int(blocks) for place, tier, blocks in found}
+
+
 def until(read, holds):
     value = harness.eventually(read, holds)
     assert holds(value), value
@@ -65,6 +73,28 @@ class DiskTier(unittest.TestCase):
             self.assertEqual(cached, FULL * BLOCK)
             self.assertEqual(tier(server, "disk")["blocks"]["read"], FULL)
             self.assertLess(computed(server), 200)
+
+    def test_what_is_pinned_is_pinned_again_after_a_kill(self):
+        with harness.serving(toml(disk_tier={"bytes": 256 << 20})) as server:
+            text = ask_twice(server, "disk")
+            pin = {"id": "p", "verb": "pin", "ttl_ms": 600_000}
+            status, _, told = server.request("POST", "/v1/sessions/reader/events", pin)
+            self.assertEqual((status, told["outcome"]), (200, "accepted"))
+            kept = pinned(server)
+            self.assertGreaterEqual(min(kept.values()), FULL)
+            server.kill()
+            server.start()
+            self.assertEqual(set(pinned(server).values()), {0})
+            again, cached = ask(server)
+            self.assertEqual((again, cached), (text, FULL * BLOCK))
+            until(lambda: pinned(server), lambda now: now == kept)
+            pin.update(id="q", ttl_ms=0)
+            self.assertEqual(server.request("POST", "/v1/sessions/reader/events", pin)[0], 200)
+            until(lambda: pinned(server), lambda now: set(now.values()) == {0})
+            server.kill()
+            server.start()
+            ask(server)
+            self.assertEqual(set(pinned(server).values()), {0})
 
     def test_a_death_takes_what_is_on_disk_along(self):
         with harness.serving(toml(disk_tier={"bytes": 256 << 20})) as server:

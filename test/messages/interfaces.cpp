@@ -26,7 +26,7 @@ typename Handle::behavior_type teller(typename Handle::pointer, caf::actor to) {
 
 const auto turn_sink = teller<turn_sink_actor, turn_started, turn_delta, turn_finished>;
 const auto sequence_sink = teller<sequence_sink_actor, sequence_progress>;
-const auto session_registry = teller<session_registry_actor, session_record, session_gone>;
+const auto session_registry = teller<session_registry_actor, session_record, intent_record, session_gone>;
 const auto shard_sink = teller<shard_sink_actor, block_events, load_report>;
 
 session_kin_actor::behavior_type session_kin() {
@@ -62,6 +62,7 @@ session_directory_actor::behavior_type directory(session_directory_actor::pointe
       [](const session_verb&) { return sample<verb_answer>(); },
       [](const drain_request&) { return sample<drain_done>(); },
       [witness](const session_record& record) { caf::anon_send(witness, record); },
+      [witness](const intent_record& intent) { caf::anon_send(witness, intent); },
       [witness](const session_gone& gone) { caf::anon_send(witness, gone); },
   };
 }
@@ -179,6 +180,7 @@ TEST_CASE("the sinks are told from another system") {
   check_told<sequence_progress>(pair, pair.across(pair.server.system.spawn(sequence_sink, pair.witness_there())));
   const auto registry = pair.across(pair.server.system.spawn(session_registry, pair.witness_there()));
   check_told<session_record>(pair, registry);
+  check_told<intent_record>(pair, registry);
   check_told<session_gone>(pair, registry);
   const auto shard = pair.across(pair.server.system.spawn(shard_sink, pair.witness_there()));
   check_told<block_events>(pair, shard);
@@ -278,6 +280,7 @@ TEST_CASE("a session found through another system's node and directory answers")
   CHECK(ask<verb_answer>(pair.here, found, sample<session_verb>()) == sample<verb_answer>());
   CHECK(ask<drain_done>(pair.here, found, sample<drain_request>()) == sample<drain_done>());
   check_told<session_record>(pair, found);
+  check_told<intent_record>(pair, found);
   check_told<session_gone>(pair, found);
 
   const auto spawned = ask_two<session_info, session_actor>(pair.here, found, sample<session_spawn>());

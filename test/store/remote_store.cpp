@@ -242,3 +242,84 @@ TEST_CASE("more than a batch is refused for the rest, and an address that leads 
   remote_store closed(options);
   CHECK(get_sample(closed, 0) == store_result::unavailable);
 }
+
+TEST_CASE("a pin extends what is there and what is put, never shortens, and does not say twice what is known") {
+  if (!has_redis()) return;
+  real_redis redis;
+  auto options = options_for(redis.socket());
+  options.ttl_ms = 100'000;
+  remote_store store(options);
+  CHECK(put_samples(store, 0, 3, 0) == all(3, store_result::stored));
+  redis.run("PEXPIRE " + store.key_of(key_of(2)) + " 900000");
+  std::vector<core::block_identity> chain;
+  for (std::uint64_t number = 0; number < 5; ++number) chain.push_back(sample_block(number).block);
+  const auto pin = [&](std::uint64_t generation, unix_ms until) {
+    store.apply(1000, {{1}, generation, chain, {{4, until}}}, sample_layout, sample_scope);
+  };
+  const auto ttl_of = [&](std::uint64_t number) { return std::atoll(redis.run("PTTL " + store.key_of(key_of(number))).c_str()); };
+  pin(1, 501'000);
+  CHECK(store.counts().extended == 2);
+  CHECK(ttl_of(0) > 490'000);
+  CHECK(ttl_of(0) <= 500'000);
+  CHECK(ttl_of(2) > 800'000);
+  pin(2, 501'900);
+  CHECK(store.counts().extended == 2);
+  pin(3, 600'000);
+  CHECK(store.counts().extended == 4);
+  CHECK(put_samples(store, 3, 2, 1000) == all(2, store_result::stored));
+  CHECK(ttl_of(3) > 590'000);
+  CHECK(ttl_of(4) <= 100'000);
+  store.release({1});
+  CHECK(put_samples(store, 3, 1, 1000) == all(1, store_result::stored));
+  CHECK(ttl_of(3) <= 100'000);
+  auto brief = sample_block(1);
+  brief.retention.expires = 50'000;
+  const auto payload = sample_payload(1, block_bytes);
+  pin(4, 600'000);
+  const remote_put request{&brief, payload};
+  CHECK(store.put(1000, {&request, 1})[0] == store_result::stored);
+  std::vector<std::byte> memory(block_bytes);
+  const remote_get wanted{&brief, memory};
+  CHECK(store.get(599'999, {&wanted, 1})[0].result == store_result::loaded);
+  CHECK(store.counts().error_replies == 0);
+}
+
+TEST_CASE("an intent that is said again is told to Redis where it is longer, each key once") {
+  std::size_t told = 0;
+  lying_redis redis{[&](const lying_redis::words& words) -> std::string {
+    told += words[0] == "PEXPIRE";
+    return words[0] == "PEXPIRE" ? ":1\r\n" : "+OK\r\n";
+  }};
+  remote_store store(options_for(redis.socket()));
+  std::vector<core::block_identity> chain;
+  for (std::uint64_t number = 0; number < 2000; ++number) chain.push_back(sample_block(number).block);
+  const auto pin = [&](std::uint64_t generation, std::uint32_t blocks, unix_ms until) {
+    store.apply(0, {{1}, generation, chain, {{blocks, until}}}, sample_layout, sample_scope);
+  };
+  pin(1, 2000, 100'000);
+  CHECK(told == 2000);  // more than one batch
+  pin(2, 2000, 100'500);
+  CHECK(told == 2000);
+  pin(3, 500, 200'000);
+  CHECK(told == 2500);
+  pin(4, 2000, 200'000);
+  CHECK(told == 4000);
+  CHECK(store.counts().extended == 4000);
+}
+
+TEST_CASE("a Redis that cannot compare ends is told of pins once, and keeps what is put meanwhile") {
+  std::size_t told = 0;
+  std::string px;
+  lying_redis old{[&](const lying_redis::words& words) -> std::string {
+    told += words[0] == "PEXPIRE";
+    if (words[0] == "SET") px = words.back();
+    return words[0] == "PEXPIRE" ? "-ERR wrong number of arguments for 'pexpire' command\r\n" : "+OK\r\n";
+  }};
+  remote_store store(options_for(old.socket()));
+  const std::vector<core::block_identity> chain{sample_block(1).block};
+  for (std::uint64_t generation = 1; generation < 10; ++generation)
+    store.apply(0, {{1}, generation, chain, {{1, static_cast<unix_ms>(generation) * 1'000'000'000}}}, sample_layout, sample_scope);
+  CHECK(told == 1);
+  CHECK(put_samples(store, 1, 1) == all(1, store_result::stored));
+  CHECK(px == "9000000000");
+}

@@ -76,6 +76,7 @@ class session_stage : public actor_fixture {
   std::shared_ptr<lines> traced = std::make_shared<lines>();
   std::shared_ptr<std::vector<pause_record>> pauses = std::make_shared<std::vector<pause_record>>();
   std::shared_ptr<lines> reported = std::make_shared<lines>();  ///< to the directory
+  std::shared_ptr<std::vector<intent_record>> kept = std::make_shared<std::vector<intent_record>>();  ///< by the directory
   std::shared_ptr<const actors::model_registry> models;
   actors::session_services services;
   actors::session_home_actor home;

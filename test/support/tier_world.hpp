@@ -25,6 +25,9 @@ struct store_log {
   std::vector<core::store_find> finds;
   std::vector<core::store_get> gets;
   std::vector<core::store_drop> drops;
+  std::vector<std::uint64_t> cancelled;  ///< puts
+  std::vector<owner_intent> intents;
+  std::vector<owner_release> releases;
 };
 struct host_log {
   std::vector<core::store_put_done> puts;
@@ -58,7 +61,13 @@ struct tier_fixture : actor_fixture {
       return {[log](const core::store_put& put, const actors::store_client_actor&) { log->puts.push_back(put); },
               [log](const core::store_find& find, const actors::store_client_actor&) { log->finds.push_back(find); },
               [log](const core::store_get& get, const actors::store_client_actor&) { log->gets.push_back(get); },
-              [log](const core::store_drop& drop) { log->drops.push_back(drop); }};
+              [log](const core::store_drop& drop) { log->drops.push_back(drop); },
+              [log](const core::store_put_cancel& cancel) { log->cancelled.push_back(cancel.transfer); },
+              [log](const owner_intent& intent) { log->intents.push_back(intent); },
+              [log](const owner_release& release) {
+                log->releases.push_back(release);
+                return owner_released{};
+              }};
     });
     return made;
   }
