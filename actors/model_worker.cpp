@@ -33,6 +33,7 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .sampling = request.sampling,
                            .tokens_max = request.tokens_max,
                            .tokens_min = request.tokens_min,
+                           .output_tokens = request.output_tokens,
                            .stop_tokens = request.stop_tokens,
                            .priority = request.priority,
                            .is_ahead = request.is_ahead,

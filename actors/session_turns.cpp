@@ -216,7 +216,7 @@ expected<session_turn> make_turn(session_pointer self, turn_request& request, co
   session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, keep};
   const auto deadline = deadline_of(self, request);
   auto hasher = hasher_of(*model, state.setup.tenant, request.cache_salt);
-  turn_setup setup{std::move(request), model, state.life.owner(), hasher, *sampling, now_of(self), deadline};
+  turn_setup setup{std::move(request), model, state.life.owner(), hasher, *sampling, now_of(self), deadline, state.life.output_tokens_mean()};
   session_turn made{turn{std::move(setup)}, sink, std::move(scope)};
   const auto& prompt = made.work.request().prompt;
   if (prompt.what == turn_prompt::kind::chat) {

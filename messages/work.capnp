@@ -51,6 +51,7 @@ struct AdmitRequest {
   paused @13 :ToolPause;
   maxTier @14 :Common.TierLevel;
   isAhead @15 :Bool;
+  outputTokens @16 :UInt32;
 }
 
 struct TurnOutcome {

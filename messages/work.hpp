@@ -26,6 +26,7 @@ struct admit_request {
   core::tier_level max_tier = core::tier_level::remote;  ///< the lowest tier that may keep what only owners like this one have
   core::sampling_params sampling;
   std::uint32_t tokens_max = 1, tokens_min = 0;
+  std::uint32_t output_tokens = 0;          ///< expected, 0: unknown
   std::vector<token_id> stop_tokens;
   std::int32_t priority = 0;
   bool is_ahead = false;                    ///< of the turn that it is for: nobody has asked yet

@@ -13,6 +13,10 @@ namespace troupe::core {
 
 namespace {
 
+std::uint64_t output_expected(const sequence_spec& spec) {
+  return std::min(spec.output_tokens != 0 ? spec.output_tokens : limits::output_tokens_expected, spec.tokens_max);
+}
+
 failure explain(finish_reason reason) {
   switch (reason) {
     case finish_reason::cancelled:
@@ -64,6 +68,10 @@ turn_opening opening_of(const sequence_spec& spec) {
   return {spec.id.value, spec.input, static_cast<std::uint32_t>(spec.chain.size()), spec.max_tier};
 }
 
+std::uint64_t tokens_expected(const sequence_spec& spec) {
+  return std::max(spec.tokens.size() - spec.continued + output_expected(spec), std::uint64_t{spec.tokens.size()} + 1);
+}
+
 scheduler::scheduler(const scheduler_options& options, block_pool& pool) : state_(std::make_unique<state>(options, pool)) {}
 scheduler::~scheduler() = default;
 
@@ -72,7 +80,8 @@ expected<std::monostate> scheduler::admit(sequence_spec spec) {
   if (s.live.contains(spec.id)) return std::monostate{};
   if (auto refused = s.refusal(spec)) return *std::move(refused);
   auto admitted = std::make_unique<sequence>(std::move(spec));
-  admitted->key = {-std::int64_t{admitted->spec.priority}, s.arrivals++};
+  const auto arrival = admitted->spec.arrival;
+  admitted->key = {-std::int64_t{admitted->spec.priority}, arrival != 0 ? arrival : s.arrivals++};
   admitted->prompt_tokens = admitted->size() - admitted->spec.continued;
   const instant deadline = admitted->spec.deadline;
   if (deadline.count() != 0 && (s.deadline_next.count() == 0 || deadline < s.deadline_next)) s.deadline_next = deadline;
@@ -86,8 +95,23 @@ bool scheduler::knows(request_id id) const { return state_->live.contains(id); }
 
 std::uint64_t scheduler::blocks_awaited() const {
   std::uint64_t blocks = 0;
-  for (const auto& [key, each] : state_->waiting) blocks += std::min(state_->blocks_for(each->size() + 1), state_->blocks_total);
+  for (const auto& [key, each] : state_->waiting) blocks += state_->blocks_expected(*each);
   return blocks;
+}
+
+std::uint64_t scheduler::blocks_expected() const {
+  std::uint64_t blocks = 0;
+  for (const sequence* each : state_->running) {
+    const auto whole = state_->blocks_expected(*each);
+    blocks += whole - std::min<std::uint64_t>(whole, each->table.size());
+  }
+  return blocks;
+}
+
+/// In all, at its expected end; one token more than it has when it has outgrown what was expected.
+std::uint64_t scheduler::state::blocks_expected(const sequence& of) const {
+  const std::uint64_t tokens = std::max<std::uint64_t>(of.prompt_tokens + output_expected(of.spec), of.size() + of.pending + 1);
+  return std::min(blocks_for(tokens), blocks_total);
 }
 
 bool scheduler::is_waiting(request_id id) const {
@@ -101,8 +125,6 @@ void scheduler::reserve(std::uint64_t blocks) noexcept {
   if (blocks < state_->blocks_reserved) ++state_->changes;  // the head of the queue may fit now
   state_->blocks_reserved = blocks;
 }
-
-std::uint64_t scheduler::blocks_promised() const { return state_->blocks_promised(); }
 
 void scheduler::cancel(request_id id, finish_reason why, std::vector<sequence_event>& events) {
   const auto found = state_->live.find(id);

@@ -40,13 +40,17 @@ struct sequence_spec {
   sampling_params sampling;
   std::uint32_t tokens_max = 0;             ///< of output, >= 1
   std::uint32_t tokens_min = 0;             ///< stop tokens are ignored before
+  std::uint32_t output_tokens = 0;          ///< expected, 0: unknown
   std::vector<token_id> stop_tokens;        ///< end of sequence and the request's own; empty with ignore_eos
   std::int32_t priority = 0;                ///< higher first
   bool is_ahead = false;                    ///< of the turn that it is for, so it opens none
   instant deadline{0};                      ///< 0: none
+  std::uint64_t arrival = 0;                ///< its place in its class, given by the gate; 0: when it is admitted. All carry one, or none
 };
 
 turn_opening opening_of(const sequence_spec& spec);
+/// That the sequence will have at its end: never fewer than one more than now, nor more than it may have.
+std::uint64_t tokens_expected(const sequence_spec& spec);
 
 enum class finish_reason : std::uint8_t { stop, length, cancelled, deadline, failed };
 
@@ -79,9 +83,9 @@ class scheduler {
   [[nodiscard]] std::optional<failure> refusal(const sequence_spec& spec) const;
   /// Blocks that starting sequences must leave available from now on, for others that are not admitted yet.
   void reserve(std::uint64_t blocks) noexcept;
-  /// Blocks that running sequences will still ask for.
-  [[nodiscard]] std::uint64_t blocks_promised() const;
-  /// Blocks that the waiting ones need in all.
+  /// Blocks that running sequences will still ask for, as far as their answers are expected to go.
+  [[nodiscard]] std::uint64_t blocks_expected() const;
+  /// Blocks that the waiting ones need in all, as expected.
   [[nodiscard]] std::uint64_t blocks_awaited() const;
   /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
   void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);

@@ -92,6 +92,7 @@ struct scheduler::state {
   bool start(sequence& next);
   [[nodiscard]] bool cannot_ever_start(const sequence& head) const;
   [[nodiscard]] std::uint64_t blocks_promised() const;
+  [[nodiscard]] std::uint64_t blocks_expected(const sequence& of) const;
   void match_cached(sequence& into, const turn_opening* opening = nullptr);
   bool reserve(sequence& asking, std::uint32_t end, std::vector<sequence_event>& events);
   void plan_decodes(step_draft& draft, std::vector<sequence_event>& events);

@@ -1,6 +1,7 @@
 #include "engine/core/tier_traffic.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace troupe::core {
@@ -13,25 +14,42 @@ void tier_traffic::attach() {
 }
 
 void tier_traffic::detach() {
-  attach();  // whoever waits is let go
+  attach();  // whoever waits for blocks is let go
   attached_ = false;
-  for (auto& [place, each] : std::exchange(pending_, {})) down_.ask(std::move(each), instant{0});
-  down_.tier_changed();
 }
 
-expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
-  if (!attached_) return turns_.admit(std::move(spec));
-  if (down_.knows(spec.id) || turns_.knows(spec.id) || find_pending(spec.id) != pending_.end()) return std::monostate{};
+expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant, const scheduler_options& limits) {
+  const auto id = spec.id;
+  if (down_.knows(id) || turns_.knows(id) || find_pending(id) != pending_.end()) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
-  if (down_.size() + pending_.size() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for blocks", ""};
+  if (down_.size() + pending() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for room", ""};
   running_max_ = limits.running_max;
-  const order place{-std::int64_t{spec.priority}, arrivals_++};
-  pending_.emplace(place, std::move(spec));
+  spec.arrival = ++arrivals_;
+  wait_for_room(std::move(spec));
   return std::monostate{};
 }
 
-std::map<tier_traffic::order, sequence_spec>::iterator tier_traffic::find_pending(request_id id) {
-  return std::ranges::find_if(pending_, [id](const auto& each) { return each.second.id == id; });
+std::map<tier_traffic::order, tier_traffic::pending_turn>::iterator tier_traffic::find_pending(request_id id) {
+  return std::ranges::find_if(pending_, [id](const auto& each) { return each.second.spec.id == id; });
+}
+
+void tier_traffic::wait_for_room(sequence_spec spec) {
+  const order place{-std::int64_t{spec.priority}, spec.arrival};
+  pending_.emplace(place, pending_turn{std::move(spec)});
+}
+
+/// To the policy a session whose turn waits is back: its prefix is not to leave for that of one which is away.
+void tier_traffic::announce_pending() {
+  std::vector<block_index> found;
+  for (auto& [place, each] : pending_) {
+    if (std::exchange(each.is_announced, true) || each.spec.is_ahead) continue;
+    const auto& spec = each.spec;
+    const auto opening = opening_of(spec);
+    const auto limit = std::min(spec.chain.size(), (spec.tokens.size() - 1) / pool_.block_tokens());
+    pool_.acquire_prefix(std::span(spec.chain).first(limit), spec.hasher.root(), spec.tokens, spec.owner, found, &opening);
+    for (const block_index block : found | std::views::reverse) pool_.release(block);
+    found.clear();
+  }
 }
 
 /// Nobody overtakes the first: a large prompt would wait for ever behind small ones. With nothing else under way it goes in any case.
@@ -43,18 +61,19 @@ bool tier_traffic::has_room_for(const sequence_spec& next) const {
   const auto limit = std::min(next.chain.size(), (next.tokens.size() - 1) / pool_.block_tokens());
   const auto held = pool_.peek_prefix(std::span(next.chain).first(limit), next.hasher.root(), next.tokens);
   const auto taken = blocks_taken() + down_.blocks_committed();
-  return down_.blocks_for(next.tokens.size() + 1) - held.matched + taken <= pool_.available() - held.idle;
+  const std::uint64_t whole = down_.blocks_for(tokens_expected(next));
+  return whole - held.matched + taken <= pool_.available() - held.idle;
 }
 
-/// By sequences that the scheduler has: what running ones will ask for, and what waiting ones lack.
+/// By sequences that the scheduler has: what running ones are expected to ask for, and what waiting ones lack.
 std::uint64_t tier_traffic::blocks_taken() const {
   const auto awaited = turns_.blocks_awaited();
-  return turns_.blocks_promised() + awaited - std::min(awaited, down_.blocks_parked());
+  return turns_.blocks_expected() + awaited - std::min(awaited, down_.blocks_parked());
 }
 
 void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
-  while (!pending_.empty() && has_room_for(pending_.begin()->second)) {
-    auto next = std::move(pending_.begin()->second);
+  while (!pending_.empty() && has_room_for(pending_.begin()->second.spec)) {
+    auto next = std::move(pending_.begin()->second.spec);
     pending_.erase(pending_.begin());
     ask(std::move(next), now);
     admit_ready(events);  // so that the next look sees it
@@ -72,6 +91,7 @@ void tier_traffic::admit_ready(std::vector<sequence_event>& events) {
 void tier_traffic::ask(sequence_spec spec, instant now) {
   const auto id = spec.id;
   auto question = down_.ask(std::move(spec), now);
+  if (!attached_) return down_.granted({question.number, id, question.from, {}, nullptr});
   if (question.from < question.chain->blocks.size()) {
     if (const double rate = turns_.load().prefill_tokens_per_s; rate > 0) question.computed_block_s = pool_.block_tokens() / rate;
     return out_.questions.push_back(std::move(question));
@@ -84,6 +104,7 @@ void tier_traffic::ask(sequence_spec spec, instant now) {
 void tier_traffic::prefetch(sequence_spec spec, instant now) {
   const auto id = spec.id;
   if (down_.knows(id)) return;  // said twice: one answer serves both
+  spec.arrival = ++arrivals_;
   auto question = down_.ask(std::move(spec), now, onboarder::purpose::prefetch);
   if (attached_ && question.from < question.chain->blocks.size()) return out_.questions.push_back(std::move(question));
   down_.granted({question.number, id, question.from, {}, nullptr});
@@ -114,8 +135,9 @@ bool tier_traffic::complete(ticket_id ticket, const step_result& result) {
 std::vector<request_id> tier_traffic::take_late(instant now) {
   auto late = down_.take_late(now);
   std::erase_if(pending_, [&](const auto& each) {
-    const bool is_late = each.second.deadline.count() != 0 && now >= each.second.deadline;
-    if (is_late) late.push_back(each.second.id);
+    const auto& spec = each.second.spec;
+    const bool is_late = spec.deadline.count() != 0 && now >= spec.deadline;
+    if (is_late) late.push_back(spec.id);
     return is_late;
   });
   return late;
@@ -123,7 +145,7 @@ std::vector<request_id> tier_traffic::take_late(instant now) {
 
 std::uint64_t tier_traffic::tokens_waiting() const {
   std::uint64_t tokens = down_.tokens_waiting();
-  for (const auto& [place, each] : pending_) tokens += each.tokens.size();
+  for (const auto& [place, each] : pending_) tokens += each.spec.tokens.size();
   return tokens;
 }
 
@@ -137,6 +159,7 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   let_in(now, events);
   down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0}, now);
   admit_ready(events);
+  announce_pending();
   turns_.reserve(down_.blocks_reserved());
 }
 

@@ -1,8 +1,9 @@
-// The worker's side of the tier below: between admission and scheduler, and between pool and tier. Without a tier it hands sequences
-// straight on. Its messages are collected and taken; the worker sends them and brings back the answers.
+// The worker's side of the tier below: between admission and scheduler, and between pool and tier. Its messages are collected and taken;
+// the worker sends them and brings back the answers.
 //
-// With a tier, a sequence waits here until the pool has room for all of it beside those before it: what it finds on the device is leased
-// from then on, what the tier has comes up, and the scheduler starts it at once. So no prefix is evicted while its turn waits for room.
+// With a tier or without, a sequence waits here until the pool has room for all of it and for its expected answer beside those before it:
+// what it finds on the device is leased from then on, what the tier has comes up, and the scheduler starts it at once. The retention policy
+// hears of it when it begins to wait.
 #pragma once
 
 #include <map>
@@ -38,7 +39,7 @@ class tier_traffic {
   void attach();
   void detach();
 
-  /// As scheduler::admit, at once or when the tier's blocks are there.
+  /// As scheduler::admit, at once or when there is room and the tier's blocks are there.
   expected<std::monostate> admit(sequence_spec spec, instant now, const scheduler_options& limits);
   /// Nothing is computed for it; take_prefetched tells what has come of it.
   void prefetch(sequence_spec spec, instant now);
@@ -53,10 +54,10 @@ class tier_traffic {
   void pump(instant now, std::vector<sequence_event>& events);
   tier_messages take_messages(instant now);
 
-  /// Nothing waits for blocks. Offloading goes on beside this.
+  /// Nothing waits for room or blocks. Offloading goes on beside this.
   [[nodiscard]] bool idle() const noexcept { return pending_.empty() && down_.idle(); }
   /// Nothing is on its way in either direction.
-  [[nodiscard]] bool quiet() const noexcept { return !attached_ || (idle() && up_.idle()); }
+  [[nodiscard]] bool quiet() const noexcept { return idle() && (!attached_ || up_.idle()); }
   [[nodiscard]] offloader_counts offloaded() const noexcept { return up_.counts(); }
   [[nodiscard]] onboarder_counts onboarded() const noexcept { return down_.counts(); }
   [[nodiscard]] std::uint64_t tokens_waiting() const;
@@ -68,20 +69,26 @@ class tier_traffic {
  private:
   /// Higher priority first, then arrival: the order of the scheduler.
   using order = std::pair<std::int64_t, std::uint64_t>;
+  struct pending_turn {
+    sequence_spec spec;
+    bool is_announced = false;  ///< to the retention policy
+  };
+  void wait_for_room(sequence_spec spec);
+  void announce_pending();
   void let_in(instant now, std::vector<sequence_event>& events);
   void admit_ready(std::vector<sequence_event>& events);
   std::vector<request_id> take_late(instant now);
   [[nodiscard]] std::uint64_t blocks_taken() const;
   [[nodiscard]] bool has_room_for(const sequence_spec& next) const;
   void ask(sequence_spec spec, instant now);
-  std::map<order, sequence_spec>::iterator find_pending(request_id id);
+  std::map<order, pending_turn>::iterator find_pending(request_id id);
 
   block_pool& pool_;
   scheduler& turns_;
   offloader up_;
   onboarder down_;
   bool attached_ = false;
-  std::map<order, sequence_spec> pending_;
+  std::map<order, pending_turn> pending_;
   std::uint64_t arrivals_ = 0;
   std::uint32_t running_max_ = 0;
   tier_messages out_;
