@@ -35,7 +35,7 @@ struct onboarder_counts {
 struct onboard_room {
   std::uint64_t blocks_promised = 0;  ///< of available ones, to running sequences
   double prefill_tokens_per_s = 0;    ///< 0: not measured
-  bool is_idle = false;               ///< nothing runs that could make room
+  bool is_idle = false;               ///< nothing is under way that could make room
 };
 
 class onboarder {

@@ -75,13 +75,17 @@ std::uint64_t tokens_expected(const sequence_spec& spec) {
 scheduler::scheduler(const scheduler_options& options, block_pool& pool) : state_(std::make_unique<state>(options, pool)) {}
 scheduler::~scheduler() = default;
 
+void scheduler::set_gate(scheduler_gate& gate) noexcept { state_->gate = &gate; }
+
 expected<std::monostate> scheduler::admit(sequence_spec spec) {
   state& s = *state_;
   if (s.live.contains(spec.id)) return std::monostate{};
-  if (auto refused = s.refusal(spec)) return *std::move(refused);
+  if (!spec.is_started)  // what has begun may have grown to the pool's size, and ends when it is planned
+    if (auto refused = s.refusal(spec)) return *std::move(refused);
   auto admitted = std::make_unique<sequence>(std::move(spec));
   const auto arrival = admitted->spec.arrival;
   admitted->key = {-std::int64_t{admitted->spec.priority}, arrival != 0 ? arrival : s.arrivals++};
+  admitted->announced = admitted->spec.is_started;
   admitted->prompt_tokens = admitted->size() - admitted->spec.continued;
   const instant deadline = admitted->spec.deadline;
   if (deadline.count() != 0 && (s.deadline_next.count() == 0 || deadline < s.deadline_next)) s.deadline_next = deadline;
@@ -193,9 +197,28 @@ void scheduler::state::preempt(sequence& victim) {
 }
 
 void scheduler::state::requeue(sequence& yielded) {
+  if (gate != nullptr) return hand_back(yielded);
   give_back(yielded);
   yielded.phase = sequence_phase::waiting;
   waiting.emplace(yielded.key, &yielded);  // its arrival puts it before whoever came later
+}
+
+/// The gate has it from here on, with the leases of what is complete. The block that was being written is free at once: usually that is
+/// all that was asked for.
+void scheduler::state::hand_back(sequence& yielded) {
+  if (yielded.has_unpublished) publish_left(yielded);
+  sequence_spec& spec = yielded.spec;
+  auto& table = yielded.table;
+  pool.claim(spec.owner, table);
+  std::size_t complete = 0;
+  while (complete < std::min(table.size(), spec.chain.size()) && pool.find(spec.chain[complete].hash) == table[complete]) ++complete;
+  for (; table.size() > complete; table.pop_back()) pool.release(table.back());
+  free_slots.push_back(yielded.slot);
+  ++changes;
+  spec.continued = yielded.size() - yielded.prompt_tokens;
+  spec.is_started = yielded.announced;
+  handed_back.push_back(std::move(live.extract(spec.id).mapped()));
+  gate->take_back(std::move(spec), std::move(table));
 }
 
 /// The last ticket that names an ended sequence has completed.

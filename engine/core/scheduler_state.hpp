@@ -2,7 +2,8 @@
 //
 //   waiting --start--> running --finish--> ended          (removed at once, or drained first while a ticket names it)
 //      ^                  | preempt
-//      +---- drained -- yielding                          (its results still count; it is planned no more)
+//      +---- drained -- yielding --drained, with a gate--> handed back
+//                                                         (yielding: its results still count; it is planned no more)
 #pragma once
 
 #include <deque>
@@ -84,6 +85,7 @@ struct scheduler::state {
   void give_back(sequence& holder);
   void preempt(sequence& victim);
   void requeue(sequence& yielded);
+  void hand_back(sequence& yielded);
   void forget(sequence& gone);
   void publish_left(sequence& holder);
 
@@ -111,9 +113,11 @@ struct scheduler::state {
 
   scheduler_options options;
   block_pool& pool;
+  scheduler_gate* gate = nullptr;
   std::uint32_t block_tokens, blocks_total;
   std::unordered_map<request_id, std::unique_ptr<sequence>> live;
   std::vector<std::unique_ptr<sequence>> departed;  ///< ended, but a ticket names them
+  std::vector<std::unique_ptr<sequence>> handed_back;  ///< by this plan, which may still compare their addresses
   std::map<queue_key, sequence*> waiting;
   std::vector<sequence*> running;  ///< by key
   std::vector<std::uint32_t> free_slots;

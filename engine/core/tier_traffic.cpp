@@ -6,9 +6,15 @@
 
 namespace troupe::core {
 
+tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device)
+    : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_), holds_(pool, up_) {
+  turns_.set_gate(*this);
+}
+
 void tier_traffic::attach() {
   attached_ = true;
   out_ = {};
+  holds_.release_all();
   up_.tier_changed();
   down_.tier_changed();
 }
@@ -18,12 +24,13 @@ void tier_traffic::detach() {
   attached_ = false;
 }
 
-expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant, const scheduler_options& limits) {
+expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
   const auto id = spec.id;
   if (down_.knows(id) || turns_.knows(id) || find_pending(id) != pending_.end()) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
   if (down_.size() + pending() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for room", ""};
   running_max_ = limits.running_max;
+  now_ = now;
   spec.arrival = ++arrivals_;
   wait_for_room(std::move(spec));
   return std::monostate{};
@@ -36,6 +43,17 @@ std::map<tier_traffic::order, tier_traffic::pending_turn>::iterator tier_traffic
 void tier_traffic::wait_for_room(sequence_spec spec) {
   const order place{-std::int64_t{spec.priority}, spec.arrival};
   pending_.emplace(place, pending_turn{std::move(spec)});
+}
+
+/// What the tier has or will have of it soon is copied back when there is room again; only the block that was being written is lost.
+void tier_traffic::take_back(sequence_spec preempted, std::vector<block_index> leased) {
+  if (attached_) {
+    holds_.take(leased, now_);
+  } else {
+    for (const block_index block : leased | std::views::reverse) pool_.release(block);
+  }
+  if (preempted.arrival == 0) preempted.arrival = ++arrivals_;  // it did not come through here
+  wait_for_room(std::move(preempted));
 }
 
 /// To the policy a session whose turn waits is back: its prefix is not to leave for that of one which is away.
@@ -150,6 +168,8 @@ std::uint64_t tier_traffic::tokens_waiting() const {
 }
 
 void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
+  now_ = now;
+  holds_.release_done(now);
   for (const auto id : take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
   admit_ready(events);  // before their leases are looked at
@@ -157,7 +177,8 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   // With nothing running, whoever is first in the queue may need what is parked for others.
   down_.unpark([&](request_id id) { return load.running > 0 && turns_.is_waiting(id); });
   let_in(now, events);
-  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0}, now);
+  // What is being copied down gives its room back, and all before it, without anybody running.
+  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0 && !up_.is_copying()}, now);
   admit_ready(events);
   announce_pending();
   turns_.reserve(down_.blocks_reserved());
@@ -175,6 +196,7 @@ std::vector<std::uint32_t> tier_traffic::leases() const {
   std::vector<std::uint32_t> held(pool_.block_count(), 0);
   up_.count_leases(held);
   down_.count_leases(held);
+  holds_.count_leases(held);
   return held;
 }
 

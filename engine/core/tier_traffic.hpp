@@ -3,7 +3,10 @@
 //
 // With a tier or without, a sequence waits here until the pool has room for all of it and for its expected answer beside those before it:
 // what it finds on the device is leased from then on, what the tier has comes up, and the scheduler starts it at once. The retention policy
-// hears of it when it begins to wait.
+// hears of it when it begins to wait. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
+//
+//   admit -> pending --room--> onboarder --its blocks are there--> scheduler -> ended
+//               ^------------------- preempted --------------------|
 #pragma once
 
 #include <map>
@@ -14,6 +17,7 @@
 
 #include "engine/core/backend.hpp"
 #include "engine/core/block_pool.hpp"
+#include "engine/core/copy_holds.hpp"
 #include "engine/core/offloader.hpp"
 #include "engine/core/onboarder.hpp"
 #include "engine/core/scheduler.hpp"
@@ -30,10 +34,11 @@ struct tier_messages {
   std::vector<lease_end> ends;
 };
 
-class tier_traffic {
+class tier_traffic : private scheduler_gate {
  public:
-  tier_traffic(block_pool& pool, scheduler& turns, backend& device)
-      : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_) {}
+  tier_traffic(block_pool& pool, scheduler& turns, backend& device);
+  tier_traffic(const tier_traffic&) = delete;
+  tier_traffic& operator=(const tier_traffic&) = delete;
 
   /// A tier has come (everything is offered to it), has been replaced, or has gone.
   void attach();
@@ -55,7 +60,7 @@ class tier_traffic {
   tier_messages take_messages(instant now);
 
   /// Nothing waits for room or blocks. Offloading goes on beside this.
-  [[nodiscard]] bool idle() const noexcept { return pending_.empty() && down_.idle(); }
+  [[nodiscard]] bool idle() const noexcept { return pending_.empty() && holds_.empty() && down_.idle(); }
   /// Nothing is on its way in either direction.
   [[nodiscard]] bool quiet() const noexcept { return idle() && (!attached_ || up_.idle()); }
   [[nodiscard]] offloader_counts offloaded() const noexcept { return up_.counts(); }
@@ -73,6 +78,8 @@ class tier_traffic {
     sequence_spec spec;
     bool is_announced = false;  ///< to the retention policy
   };
+  void take_back(sequence_spec preempted, std::vector<block_index> leased) override;
+  [[nodiscard]] bool is_releasing() const override { return !holds_.empty(); }
   void wait_for_room(sequence_spec spec);
   void announce_pending();
   void let_in(instant now, std::vector<sequence_event>& events);
@@ -87,9 +94,11 @@ class tier_traffic {
   scheduler& turns_;
   offloader up_;
   onboarder down_;
+  copy_holds holds_;
   bool attached_ = false;
   std::map<order, pending_turn> pending_;
   std::uint64_t arrivals_ = 0;
+  instant now_{0};  ///< of the last call that said it
   std::uint32_t running_max_ = 0;
   tier_messages out_;
 };

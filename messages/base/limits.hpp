@@ -83,6 +83,8 @@ inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timi
 
 // tiers
 inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue
+inline constexpr std::size_t preempted_blocks_max = offload_blocks_max;  ///< of one sequence that wait for their copies; others are computed again
+inline constexpr auto preempted_copy_wait = 250ms;              ///< whoever has taken its place waits no longer for these copies
 inline constexpr auto tier_wait = 10s;                          ///< a tier that does not answer, disk and network included: blocks are computed
 inline constexpr std::size_t store_loads_max = 256;             ///< a tier has so many turns wait for its stores; others do without
 inline constexpr auto store_rate_age_max = 30s;                 ///< a store that was slow is tried again when nothing newer is known of it

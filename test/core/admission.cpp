@@ -1,8 +1,10 @@
-// The gate before the scheduler: what waits there keeps its prefix, and how long answers will be counts.
+// The gate before the scheduler: what waits there keeps its prefix, how long answers will be counts, and who is preempted comes back by a
+// copy and not by computing.
 #include <doctest/doctest.h>
 
 #include <array>
 
+#include "engine/core/copy_holds.hpp"
 #include "messages/base/limits.hpp"
 #include "test/support/device_over_host.hpp"
 
@@ -18,6 +20,47 @@ std::vector<token_id> letters_and(token_id first, std::size_t count, token_id la
   tokens.push_back(last);
   return tokens;
 }
+
+/// A chain of cached blocks in a pool, all leased, as a sequence leaves them that is preempted.
+struct preempted_table {
+  explicit preempted_table(std::uint32_t blocks) : pool({.block_count = blocks + 8, .block_tokens = 4}), device(blocks + 8, 4, 1, 9, 1) {
+    store(900, 3, earlier);
+    store(0, blocks, table);
+    up.note(pool.take_events());
+  }
+  void store(token_id first, std::uint32_t blocks, std::vector<block_index>& into) {
+    const block_hasher hasher(std::uint64_t{5}, 4);
+    const auto tokens = scheduler_rig::letters(first, std::size_t{blocks} * 4);
+    std::vector<block_identity> chain;
+    hasher.extend(chain, tokens);
+    REQUIRE(pool.acquire_private(blocks, into));
+    for (std::uint32_t i = 0; i < blocks; ++i)
+      pool.publish(into[i], chain[i], i == 0 ? hasher.root() : chain[i - 1].hash, std::span(tokens).subspan(i * 4, 4), {1}, {});
+  }
+  /// The tier takes what is offered, and says what came first.
+  block_identity grant() {
+    const auto offered = up.offer(instant{0});
+    REQUIRE(offered);
+    slot_grant granted{offered->transfer, {}, nullptr};
+    for (std::size_t i = 0; i < offered->blocks.size(); ++i) granted.slots.push_back(memory.data() + i * device.traits().block_bytes);
+    up.granted(granted);
+    return offered->blocks.front().identity;
+  }
+  void complete(errc status) {
+    auto [ticket, result] = device.complete_one();
+    result.status = status;
+    REQUIRE(up.complete(ticket, result));
+  }
+  [[nodiscard]] std::uint32_t leased() const { return pool.counts().leased - static_cast<std::uint32_t>(earlier.size()); }
+
+  block_pool pool;
+  fake_backend device;
+  std::vector<std::byte> memory = std::vector<std::byte>(1 << 20);
+  offloader offloads{pool, device};
+  offloader& up = offloads;
+  copy_holds holds{pool, up};
+  std::vector<block_index> earlier, table;
+};
 
 }  // namespace
 
@@ -81,4 +124,92 @@ TEST_CASE("what a sequence is expected to have at its end is never more than it 
   CHECK(tokens_expected(asked) == 46);
   asked.output_tokens = 3;
   CHECK(tokens_expected(asked) == 11);
+}
+
+TEST_CASE("a preempted sequence computes only its partial block again, and keeps its place before who came later") {
+  device_over_host world({.blocks = 10}, 1000);
+  auto& rig = world.device.rig;
+  std::vector<sequence_spec> asked;
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    asked.push_back(rig.spec(id, scheduler_rig::letters(static_cast<token_id>(100 * id), 9), 20));
+    asked.back().output_tokens = 1;  // so both are let in
+    REQUIRE(world.device.admit(asked.back()));
+  }
+  while (world.load().preemptions == 0) REQUIRE(world.step());
+  while (world.device.tiers.pending() == 0) REQUIRE(world.step());  // it has drained
+  const auto computed = 9 + rig.answers[2].tokens.size() - 1;
+  asked.push_back(rig.spec(3, scheduler_rig::letters(300, 5), 20));
+  REQUIRE(world.device.admit(asked.back()));
+  CHECK(world.device.tiers.pending() == 2);
+  REQUIRE(world.finish());
+  CHECK(rig.ended == std::vector<std::uint64_t>{1, 2, 3});
+  for (const auto& each : asked) CHECK(rig.answers[each.id.value].tokens == rig.alone(each).first);
+  CHECK(world.load().preemptions == 1);
+  CHECK(world.load().tokens_computed == 28 + 28 + 24 + computed % 4);
+  CHECK(world.device.tiers.onboarded().blocks_onboarded > 0);
+  CHECK(world.device.fault() == "");
+}
+
+TEST_CASE("without a tier a preempted sequence computes what has left the device, and its answer is the same") {
+  device_over_host world({.blocks = 10});
+  auto& rig = world.device.rig;
+  std::vector<sequence_spec> asked;
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    asked.push_back(rig.spec(id, scheduler_rig::letters(static_cast<token_id>(100 * id), 9), 20));
+    asked.back().output_tokens = 1;
+    REQUIRE(world.device.admit(asked.back()));
+  }
+  REQUIRE(world.finish());
+  CHECK(world.load().preemptions == 1);
+  CHECK(rig.ended == std::vector<std::uint64_t>{1, 2});
+  for (const auto& each : asked) CHECK(rig.answers[each.id.value].tokens == rig.alone(each).first);
+  CHECK(world.load().tokens_computed > 28 + 28 + 4);
+  CHECK(world.device.fault() == "");
+}
+
+TEST_CASE("blocks of a preempted sequence are copied before others that wait, and stay until then") {
+  preempted_table table(4);
+  table.holds.take(table.table, instant{0});
+  CHECK(table.leased() == 4);
+  CHECK(table.grant() == table.pool.describe(table.table[0]).identity);
+  table.holds.release_done(instant{1});
+  CHECK(table.leased() == 4);
+  table.complete(errc::none);
+  table.holds.release_done(instant{2});
+  CHECK(table.leased() == 0);
+  CHECK(table.holds.empty());
+  CHECK(table.up.counts().blocks_offloaded == 7);
+  table.holds.take({}, instant{3});
+  CHECK(table.holds.empty());
+}
+
+TEST_CASE("what is below already, and what could not be copied, is not waited for") {
+  for (const auto status : {errc::none, errc::io_failed}) {
+    preempted_table table(4);
+    table.grant();
+    table.complete(status);
+    table.holds.take(table.table, instant{0});
+    CHECK(table.leased() == 0);
+    CHECK(table.holds.empty());
+  }
+}
+
+TEST_CASE("copies that are late are waited for so long and no longer") {
+  preempted_table table(4);
+  table.holds.take(table.table, instant{0});
+  table.holds.release_done(instant{limits::preempted_copy_wait} - instant{1});
+  CHECK(table.leased() == 4);
+  table.holds.release_done(instant{limits::preempted_copy_wait});
+  CHECK(table.leased() == 0);
+  CHECK(table.holds.empty());
+}
+
+TEST_CASE("of one preempted sequence so many blocks wait for their copies, the first ones") {
+  preempted_table table(limits::preempted_blocks_max + 6);
+  table.holds.take(table.table, instant{0});
+  CHECK(table.leased() == limits::preempted_blocks_max);
+  CHECK(table.pool.leases(table.table[limits::preempted_blocks_max - 1]) == 1);
+  CHECK(table.pool.leases(table.table[limits::preempted_blocks_max]) == 0);
+  table.holds.release_all();
+  CHECK(table.leased() == 0);
 }
