@@ -151,6 +151,8 @@ void admit(session_pointer self, request_id id, session_turn& to_admit) {
   const auto wait = std::min<milliseconds>(limits::admit_wait, milliseconds{to_admit.work.remaining_ms(now_of(self))});
   auto request = to_admit.work.admit(now_of(self));
   request.paused = to_admit.paused;
+  request.session = self->state.life.number();
+  request.is_subagent = !self->state.life.info().parent.value.empty();
   if (to_admit.prompt_scope.keep) self->state.max_tier = request.max_tier;
   request.max_tier = std::min(request.max_tier, self->state.max_tier);
   tell_wishes(self, to_admit, request);

@@ -45,6 +45,8 @@ struct sequence_spec {
   std::int32_t priority = 0;                ///< higher first
   bool is_ahead = false;                    ///< of the turn that it is for, so it opens none
   instant deadline{0};                      ///< 0: none
+  std::uint64_t session = 0;                ///< whose turn it is, through all owners that it has had; 0: the owner's
+  bool is_subagent = false;                 ///< somebody who has been let in waits for it
   std::uint64_t arrival = 0;                ///< its place in its class, given by the gate; 0: when it is admitted. All carry one, or none
   bool is_started = false;                  ///< sequence_started was sent: it comes back after a preemption
 };

@@ -1,18 +1,21 @@
 #include "engine/core/tier_traffic.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
 #include <utility>
 
 namespace troupe::core {
 
-tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device)
-    : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_), holds_(pool, up_) {
+tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device, const session_gate_options& admission)
+    : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_), holds_(pool, up_), sessions_(admission, pool) {
   turns_.set_gate(*this);
 }
 
-void tier_traffic::attach() {
+void tier_traffic::attach(std::uint64_t blocks) {
   attached_ = true;
+  // What is on the device is copied as it is stored: the tier holds it too, and what fits the larger of them stays.
+  sessions_.set_capacity(std::max<std::uint64_t>(pool_.block_count(), blocks));
   out_ = {};
   holds_.release_all();
   up_.tier_changed();
@@ -26,13 +29,13 @@ void tier_traffic::detach() {
 
 expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
   const auto id = spec.id;
-  if (down_.knows(id) || turns_.knows(id) || find_pending(id) != pending_.end()) return std::monostate{};
+  if (down_.knows(id) || turns_.knows(id) || sessions_.knows(id) || find_pending(id) != pending_.end()) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
   if (down_.size() + pending() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for room", ""};
   running_max_ = limits.running_max;
   now_ = now;
   spec.arrival = ++arrivals_;
-  wait_for_room(std::move(spec));
+  sessions_.admit(std::move(spec), now);
   return std::monostate{};
 }
 
@@ -132,7 +135,7 @@ void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
   const auto waits = find_pending(id);
   const bool is_pending = waits != pending_.end();
   if (is_pending) pending_.erase(waits);
-  if (is_pending || down_.cancel(id))
+  if (is_pending || sessions_.cancel(id) || down_.cancel(id))
     events.emplace_back(sequence_ended{id, finish_reason::cancelled, {errc::cancelled, "the turn was cancelled", ""}});
   else
     turns_.cancel(id, finish_reason::cancelled, events);
@@ -152,6 +155,7 @@ bool tier_traffic::complete(ticket_id ticket, const step_result& result) {
 
 std::vector<request_id> tier_traffic::take_late(instant now) {
   auto late = down_.take_late(now);
+  std::ranges::copy(sessions_.take_late(now), std::back_inserter(late));
   std::erase_if(pending_, [&](const auto& each) {
     const auto& spec = each.second.spec;
     const bool is_late = spec.deadline.count() != 0 && now >= spec.deadline;
@@ -162,7 +166,7 @@ std::vector<request_id> tier_traffic::take_late(instant now) {
 }
 
 std::uint64_t tier_traffic::tokens_waiting() const {
-  std::uint64_t tokens = down_.tokens_waiting();
+  std::uint64_t tokens = down_.tokens_waiting() + sessions_.tokens_waiting();
   for (const auto& [place, each] : pending_) tokens += each.spec.tokens.size();
   return tokens;
 }
@@ -172,6 +176,8 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   holds_.release_done(now);
   for (const auto id : take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
+  for (auto& spec : sessions_.take_let_in(now)) wait_for_room(std::move(spec));
+  for (const auto owner : sessions_.take_demoted()) pool_.demote_owner(owner);
   admit_ready(events);  // before their leases are looked at
   const auto load = turns_.load();
   // With nothing running, whoever is first in the queue may need what is parked for others.

@@ -5,8 +5,8 @@
 // what it finds on the device is leased from then on, what the tier has comes up, and the scheduler starts it at once. The retention policy
 // hears of it when it begins to wait. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
 //
-//   admit -> pending --room--> onboarder --its blocks are there--> scheduler -> ended
-//               ^------------------- preempted --------------------|
+//   admit -> session_gate -> pending --room--> onboarder --its blocks are there--> scheduler -> ended
+//                               ^------------------- preempted --------------------|
 #pragma once
 
 #include <map>
@@ -21,6 +21,7 @@
 #include "engine/core/offloader.hpp"
 #include "engine/core/onboarder.hpp"
 #include "engine/core/scheduler.hpp"
+#include "engine/core/session_gate.hpp"
 #include "engine/core/tier.hpp"
 
 namespace troupe::core {
@@ -36,12 +37,12 @@ struct tier_messages {
 
 class tier_traffic : private scheduler_gate {
  public:
-  tier_traffic(block_pool& pool, scheduler& turns, backend& device);
+  tier_traffic(block_pool& pool, scheduler& turns, backend& device, const session_gate_options& admission = {});
   tier_traffic(const tier_traffic&) = delete;
   tier_traffic& operator=(const tier_traffic&) = delete;
 
-  /// A tier has come (everything is offered to it), has been replaced, or has gone.
-  void attach();
+  /// A tier has come that keeps `blocks` for this worker (everything is offered to it), has been replaced, or has gone.
+  void attach(std::uint64_t blocks = 0);
   void detach();
 
   /// As scheduler::admit, at once or when there is room and the tier's blocks are there.
@@ -60,14 +61,17 @@ class tier_traffic : private scheduler_gate {
   tier_messages take_messages(instant now);
 
   /// Nothing waits for room or blocks. Offloading goes on beside this.
-  [[nodiscard]] bool idle() const noexcept { return pending_.empty() && holds_.empty() && down_.idle(); }
+  [[nodiscard]] bool idle() const noexcept { return sessions_.size() == 0 && pending_.empty() && holds_.empty() && down_.idle(); }
   /// Nothing is on its way in either direction.
   [[nodiscard]] bool quiet() const noexcept { return idle() && (!attached_ || up_.idle()); }
   [[nodiscard]] offloader_counts offloaded() const noexcept { return up_.counts(); }
   [[nodiscard]] onboarder_counts onboarded() const noexcept { return down_.counts(); }
   [[nodiscard]] std::uint64_t tokens_waiting() const;
   /// Sequences that wait for room before their blocks are looked for.
-  [[nodiscard]] std::uint32_t pending() const noexcept { return static_cast<std::uint32_t>(pending_.size()); }
+  [[nodiscard]] std::uint32_t pending() const noexcept { return static_cast<std::uint32_t>(pending_.size() + sessions_.size()); }
+  /// Is to hear how turns end and what follows.
+  [[nodiscard]] session_gate& sessions() noexcept { return sessions_; }
+  [[nodiscard]] const session_gate& sessions() const noexcept { return sessions_; }
   /// Leases of each block that are held here.
   [[nodiscard]] std::vector<std::uint32_t> leases() const;
 
@@ -95,6 +99,7 @@ class tier_traffic : private scheduler_gate {
   offloader up_;
   onboarder down_;
   copy_holds holds_;
+  session_gate sessions_;
   bool attached_ = false;
   std::map<order, pending_turn> pending_;
   std::uint64_t arrivals_ = 0;

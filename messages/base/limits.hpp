@@ -80,6 +80,8 @@ inline constexpr std::uint32_t output_tokens_expected = 256;    ///< of an answe
 inline constexpr std::size_t steps_in_flight_max = 2;
 inline constexpr std::size_t backend_plans_waiting_max = 64;    ///< steps and copies; further ones complete as queue_full
 inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timing backend's clock; the earliest then runs at once
+inline constexpr auto pause_soon = 60s;                         ///< a session counts as at work in a pause that is expected to be shorter
+inline constexpr std::size_t sessions_counted_max = 100'000;    ///< at one worker; further ones neither count nor wait
 
 // tiers
 inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue

@@ -11,12 +11,13 @@
 namespace troupe::core {
 
 struct device_over_host {
-  explicit device_over_host(const rig_options& options, std::uint32_t host_blocks = 0) : device(options, 0) {
+  explicit device_over_host(const rig_options& options, std::uint32_t host_blocks = 0, const session_gate_options& admission = {})
+      : device(options, 0, admission) {
     if (host_blocks == 0) return;
     auto made = host_pool::make({host_blocks, options.block_tokens, device.rig.backend.traits().block_bytes});
     REQUIRE(made);
     host = *std::move(made);
-    device.tiers.attach();
+    device.tiers.attach(host_blocks);
   }
 
   void deliver() {
