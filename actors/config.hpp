@@ -67,6 +67,11 @@ struct worker_config {
   bool operator==(const worker_config&) const = default;
 };
 
+struct admission_config {
+  std::uint32_t session_wait_ms_max = 0;  ///< of a session that owns nothing on its worker yet, 0: none waits
+  bool operator==(const admission_config&) const = default;
+};
+
 struct router_config {
   std::string behaviour = "cost";  ///< a name of core::make_routing_policy
   std::uint32_t routes_waiting_max = limits::routes_waiting_max;
@@ -106,6 +111,7 @@ struct config {
   host_tier_config host_tier;
   disk_tier_config disk_tier;
   remote_tier_config remote_tier;
+  admission_config admission;
   router_config router;
   session_config session;
   template_config chat_template;  ///< [template]

@@ -59,6 +59,11 @@ void worker_fields(Visitor& visit, Section& worker) {
 }
 
 template <class Visitor, class Section>
+void admission_fields(Visitor& visit, Section& admission) {
+  visit("session_wait_ms_max", admission.session_wait_ms_max, within{0, hour_ms, "milliseconds"});
+}
+
+template <class Visitor, class Section>
 void router_fields(Visitor& visit, Section& router) {
   visit("behaviour", router.behaviour, any_text{});
   visit("routes_waiting_max", router.routes_waiting_max, within{1, 1 << 20, "turns"});
@@ -99,6 +104,7 @@ void config_sections(Visitor& visit, Config& all) {
   visit.section("host_tier", all.host_tier, [](auto& v, auto& s) { host_tier_fields(v, s); });
   visit.section("disk_tier", all.disk_tier, [](auto& v, auto& s) { disk_tier_fields(v, s); });
   visit.section("remote_tier", all.remote_tier, [](auto& v, auto& s) { remote_tier_fields(v, s); });
+  visit.section("admission", all.admission, [](auto& v, auto& s) { admission_fields(v, s); });
   visit.section("router", all.router, [](auto& v, auto& s) { router_fields(v, s); });
   visit.section("session", all.session, [](auto& v, auto& s) { session_fields(v, s); });
   visit.section("template", all.chat_template, [](auto& v, auto& s) { template_fields(v, s); });

@@ -13,7 +13,7 @@ struct family {
   std::uint64_t (*value)(const Status&);
 };
 
-constexpr std::array<family<worker_status>, 18> worker_families{{
+constexpr std::array<family<worker_status>, 19> worker_families{{
     {"troupe_worker_blocks", "gauge", "Blocks of the worker's pool.",
      [](const worker_status& w) -> std::uint64_t { return w.blocks_total; }},
     {"troupe_worker_blocks_free", "gauge", "Blocks without content.",
@@ -26,6 +26,8 @@ constexpr std::array<family<worker_status>, 18> worker_families{{
      [](const worker_status& w) -> std::uint64_t { return w.blocks_pinned; }},
     {"troupe_worker_running", "gauge", "Sequences in the batch.", [](const worker_status& w) -> std::uint64_t { return w.running; }},
     {"troupe_worker_waiting", "gauge", "Sequences in the queue.", [](const worker_status& w) -> std::uint64_t { return w.waiting; }},
+    {"troupe_worker_sessions_waiting", "gauge", "Turns of sessions that own nothing here yet and wait for room beside those at work.",
+     [](const worker_status& w) -> std::uint64_t { return w.sessions_waiting; }},
     {"troupe_worker_blocks_stored_total", "counter", "Blocks that were cached.", [](const worker_status& w) { return w.blocks_stored; }},
     {"troupe_worker_hash_mismatches_total", "counter", "Equal hashes of unequal tokens.",
      [](const worker_status& w) { return w.hash_mismatches; }},
@@ -114,6 +116,18 @@ void add_removals(std::string& text, std::string_view name, const std::vector<St
     }
 }
 
+void add_session_waits(std::string& text, const std::vector<worker_status>& all) {
+  constexpr std::string_view name = "troupe_worker_session_waits_total";
+  if (all.empty()) return;
+  open_family(text, name, "counter", "Waits of new sessions, by what ended them.");
+  for (const auto& status : all)
+    for (const auto& [end, value] : {std::pair{"room", status.session_waits_by_room}, std::pair{"bound", status.session_waits_by_bound}}) {
+      auto labels = labels_of(status);
+      labels.insert(labels.size() - 1, std::string{",end=\""} + end + "\"");
+      add_sample(text, name, labels, value);
+    }
+}
+
 }  // namespace
 
 std::string escape_label(std::string_view value) {
@@ -134,6 +148,7 @@ std::string render_gauges(const std::vector<worker_status>& workers, const std::
   add_families(text, worker_families, workers);
   add_families(text, tier_families, tiers);
   add_removals(text, "troupe_worker_blocks_removed_total", workers);
+  add_session_waits(text, workers);
   add_removals(text, "troupe_tier_blocks_removed_total", tiers);
   open_family(text, "troupe_sessions", "gauge", "Sessions by state.");
   for (const auto& [state, count] : node.sessions)

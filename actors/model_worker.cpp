@@ -33,10 +33,13 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .sampling = request.sampling,
                            .tokens_max = request.tokens_max,
                            .tokens_min = request.tokens_min,
+                           .output_tokens = request.output_tokens,
                            .stop_tokens = request.stop_tokens,
                            .priority = request.priority,
                            .is_ahead = request.is_ahead,
-                           .deadline = instant{0}};
+                           .deadline = instant{0},
+                           .session = request.session,
+                           .is_subagent = request.is_subagent};
   hasher.extend(spec.chain, spec.tokens);
   if (request.timeout_ms != 0) spec.deadline = now + std::chrono::milliseconds{request.timeout_ms};
   return spec;
@@ -66,7 +69,7 @@ model_worker::model_worker(model_worker_options options, std::unique_ptr<core::b
       pool_{options_.pool},
       scheduler_{options_.scheduler, pool_},
       backend_{std::move(backend)},
-      tiers_{pool_, scheduler_, *backend_} {}
+      tiers_{pool_, scheduler_, *backend_, options_.admission} {}
 
 // What is in flight names blocks of the pool and slots that the tier traffic keeps: the backend goes first.
 model_worker::~model_worker() { backend_.reset(); }
@@ -105,7 +108,10 @@ std::vector<prefetch_done> model_worker::take_prefetched() {
 
 void model_worker::cancel(request_id id) { tiers_.cancel(id, events_); }
 
-owner_released model_worker::release(const owner_release& release) { return {pool_.release_owner(release.owner, release.cause)}; }
+owner_released model_worker::release(const owner_release& release) {
+  tiers_.sessions().release_owner(release.owner);
+  return {pool_.release_owner(release.owner, release.cause)};
+}
 
 intent_applied model_worker::apply(const owner_intent& intent) {
   const auto result = pool_.apply({intent.owner, intent.generation, intent.wishes});
@@ -119,13 +125,16 @@ pause_forecast model_worker::finish(const turn_outcome& outcome) {
   pause_forecast told;
   const double rate = tiers_.onboarded().blocks_per_s;
   if (rate > 0) told.load_ms = ms_of((outcome.prompt_tokens + outcome.output_tokens) / options_.pool.block_tokens / rate);
-  if (outcome.end != core::turn_end::tool_calls) return told;
+  core::session_rest rest{.is_tool_pause = outcome.end == core::turn_end::tool_calls};
   const auto& pause = outcome.pause;
-  if (const auto known = pauses_.forecast({pause.tool, pause.is_subagent}, hint_s_of(pause))) {
+  if (const auto known = pauses_.forecast({pause.tool, pause.is_subagent}, hint_s_of(pause)); known && rest.is_tool_pause) {
+    rest.median_s = known->median_s;
+    rest.late_s = known->late_s;
     told.early_ms = ms_of(known->early_s);
     told.median_ms = ms_of(known->median_s);
     told.late_ms = ms_of(known->late_s);
   }
+  tiers_.sessions().rest(outcome.owner, outcome.prompt_tokens + outcome.output_tokens, rest, time_);
   return told;
 }
 
@@ -138,7 +147,11 @@ void model_worker::pump(instant now) {
   while (auto plan = scheduler_.plan(now, events_)) scheduler_.submitted(backend_->submit(*std::move(plan)));
 }
 
-std::vector<sequence_progress> model_worker::take_progress() { return batch_progress(std::exchange(events_, {})); }
+std::vector<sequence_progress> model_worker::take_progress() {
+  for (const auto& event : events_)
+    if (const auto* ended = std::get_if<core::sequence_ended>(&event)) tiers_.sessions().end_turn(ended->id, time_);
+  return batch_progress(std::exchange(events_, {}));
+}
 
 // A cached block's parent is cached too, so a parent that is not cached is a root. A child that left later in the same batch may
 // be misnamed by this, but then its removal follows in the same list.
@@ -183,6 +196,7 @@ worker_status model_worker::status() const {
   const auto blocks = pool_.counts();
   const auto moved = tiers_.onboarded();
   const auto leases = tiers_.leases();
+  const auto sessions = tiers_.sessions().counts();
   return {.worker = options_.worker,
           .model = options_.model,
           .epoch = options_.epoch,
@@ -205,6 +219,9 @@ worker_status model_worker::status() const {
           .blocks_offloaded = tiers_.offloaded().blocks_offloaded,
           .blocks_recomputed = moved.blocks_recomputed,
           .transfer_failures = moved.failures,
+          .sessions_waiting = sessions.waiting,
+          .session_waits_by_room = sessions.ended_by_room,
+          .session_waits_by_bound = sessions.ended_by_bound,
           .numeric_class = backend_->traits().numeric_class,
           .integrity = scheduler_.check_integrity(leases).value_or("")};
 }

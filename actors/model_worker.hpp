@@ -25,6 +25,7 @@ struct model_worker_options {
   std::uint64_t epoch = 0;            ///< of this incarnation: the next one of the same worker has a higher number
   core::scheduler_options scheduler;  ///< running_max is clipped to the backend's slots
   core::block_pool_options pool;      ///< block_count 0: all blocks of the backend
+  core::session_gate_options admission;
 };
 
 class model_worker {
@@ -47,7 +48,10 @@ class model_worker {
   [[nodiscard]] std::vector<prefetch_done> take_prefetched();
   void complete(ticket_id ticket, const core::step_result& result);
   /// What is done from here on is done at `now`.
-  void set_time(core::instant now) { pool_.set_time(now); }
+  void set_time(core::instant now) {
+    time_ = now;
+    pool_.set_time(now);
+  }
   /// Plans and submits until the scheduler has no more for the backend. Ends sequences whose deadline has passed.
   void pump(core::instant now);
 
@@ -75,6 +79,7 @@ class model_worker {
   core::scheduler scheduler_;
   std::vector<core::sequence_event> events_;
   std::uint64_t events_announced_ = 0;
+  core::instant time_{0};
   std::unique_ptr<core::backend> backend_;
   core::tier_traffic tiers_;
   core::pause_model pauses_;

@@ -91,6 +91,7 @@ std::optional<failure> add_workers(const config& settings, const std::vector<loa
       if (!setup) return setup.error();
       setup->device.pool.retention = settings.retention.policy;
       setup->device.pool.pinned_share_max = settings.retention.pinned_share_max;
+      setup->device.admission.wait_max = milliseconds{settings.admission.session_wait_ms_max};
       parts.workers.push_back(std::move(*setup));
     }
   }

@@ -1,5 +1,6 @@
 // The tiers of a node: workers know the host tier of their model, the host tier knows its stores, the router knows all that announce
 // blocks. Whoever is restarted is made known again.
+#include <algorithm>
 #include <caf/all.hpp>
 
 #include "actors/node.hpp"
@@ -30,9 +31,16 @@ void introduce(node_pointer self, node_store& each) {
   if (std::holds_alternative<disk_tier_setup>(each.setup)) introduce(self, about.tier, about.model, about.epoch, tier_actor{each.handle});
 }
 
-void connect(const node_tier& tier, const node_worker& worker) {
+/// The workers of a model share its tier: to each, a like part of it is its own.
+std::uint32_t part_of(node_pointer self, const node_tier& tier) {
+  const auto& workers = self->state.parts.workers;
+  const auto same = std::ranges::count_if(workers, [&](const auto& each) { return each.device.model == tier.setup.model; });
+  return tier.setup.pool.block_count / static_cast<std::uint32_t>(std::max<std::ptrdiff_t>(same, 1));
+}
+
+void connect(node_pointer self, const node_tier& tier, const node_worker& worker) {
   if (tier.handle && worker.handle && tier.setup.model == worker.setup.device.model)
-    caf::anon_send(caf::actor_cast<caf::actor>(worker.handle), tier_below{tier.handle});
+    caf::anon_send(caf::actor_cast<caf::actor>(worker.handle), tier_below{tier.handle, part_of(self, tier)});
 }
 
 void connect_stores(node_pointer self, const node_tier& tier) {
@@ -69,7 +77,7 @@ void start_tier(node_pointer self, node_tier& each) {
     if (tier.handle) children.services.tiers.emplace_back(tier.handle);
   introduce(self, each);
   connect_stores(self, each);
-  for (const auto& worker : children.workers) connect(each, worker);
+  for (const auto& worker : children.workers) connect(self, each, worker);
 }
 
 }  // namespace
@@ -107,7 +115,7 @@ void introduce_tiers(node_pointer self) {
 }
 
 void connect_worker(node_pointer self, const node_worker& worker) {
-  for (const auto& tier : self->state.children.tiers) connect(tier, worker);
+  for (const auto& tier : self->state.children.tiers) connect(self, tier, worker);
 }
 
 }  // namespace troupe::actors

@@ -58,6 +58,13 @@ owner_id owner_of(const session_id& id, std::uint32_t incarnation, std::uint32_t
 
 owner_id session_life::owner() const noexcept { return owner_of(info_.id, info_.incarnation, owner_generation_); }
 
+// No incarnation is 0, so no owner is like it.
+std::uint64_t session_life::number() const noexcept { return owner_of(info_.id, 0, 0).value; }
+
+std::uint32_t session_life::output_tokens_mean() const noexcept {
+  return info_.turns == 0 ? 0 : static_cast<std::uint32_t>((info_.output_tokens + info_.turns - 1) / info_.turns);
+}
+
 void session_life::turn_begins(request_id id, std::int64_t now_ms) {
   info_.used_ms = now_ms;
   if (main_turn_) return;

@@ -39,6 +39,11 @@ class session_life {
   /// Whose the blocks are that are computed now. Changes with each release, so that what a running turn still adds can be told apart.
   [[nodiscard]] owner_id owner() const noexcept;
 
+  /// The same through all of them; another one for each session.
+  [[nodiscard]] std::uint64_t number() const noexcept;
+  /// The mean of its answers, 0 before the first.
+  [[nodiscard]] std::uint32_t output_tokens_mean() const noexcept;
+
   void turn_begins(request_id id, std::int64_t now_ms);
   [[nodiscard]] bool is_main(request_id id) const noexcept { return main_turn_ == id; }
   /// It was the main turn that ended last.

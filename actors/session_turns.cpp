@@ -153,6 +153,8 @@ void admit(session_pointer self, request_id id, session_turn& to_admit) {
   const auto wait = std::min<milliseconds>(limits::admit_wait, milliseconds{to_admit.work.remaining_ms(now_of(self))});
   auto request = to_admit.work.admit(now_of(self));
   request.paused = to_admit.paused;
+  request.session = self->state.life.number();
+  request.is_subagent = !self->state.life.info().parent.value.empty();
   if (to_admit.prompt_scope.keep) self->state.max_tier = request.max_tier;
   request.max_tier = std::min(request.max_tier, self->state.max_tier);
   tell_wishes(self, to_admit, request);
@@ -218,7 +220,7 @@ expected<session_turn> make_turn(session_pointer self, turn_request& request, co
   session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, keep};
   const auto deadline = deadline_of(self, request);
   auto hasher = hasher_of(*model, state.setup.tenant, request.cache_salt);
-  turn_setup setup{std::move(request), model, state.life.owner(), hasher, *sampling, now_of(self), deadline};
+  turn_setup setup{std::move(request), model, state.life.owner(), hasher, *sampling, now_of(self), deadline, state.life.output_tokens_mean()};
   session_turn made{turn{std::move(setup)}, sink, std::move(scope)};
   const auto& prompt = made.work.request().prompt;
   if (prompt.what == turn_prompt::kind::chat) {

@@ -23,6 +23,7 @@ using host_tier_actor = tier_actor::extend<caf::reacts_to<core::slot_request, ti
 /// The node tells a worker of the tier below it, sent anew when the tier was restarted.
 struct tier_below {
   host_tier_actor handle;
+  std::uint32_t blocks = 0;  ///< of the tier, this worker's part of them
 };
 
 }  // namespace troupe::actors

@@ -96,6 +96,12 @@ std::uint32_t turn::remaining_ms(core::instant now) const noexcept {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(left, 1));
 }
 
+/// As its harness says, else as the answers before; never more than it may have. 0: unknown.
+std::uint32_t turn::output_expected() const noexcept {
+  const auto said = setup_.request.hints.output_tokens;
+  return std::min(said != 0 ? said : setup_.output_tokens, tokens_max_);
+}
+
 route_request turn::route(core::instant now, const route_affinity& affinity) {
   phase_ = turn_phase::routing;
   setup_.hasher.extend(chain_, tokens_);
@@ -104,7 +110,7 @@ route_request turn::route(core::instant now, const route_affinity& affinity) {
   request.model = setup_.model->id;
   request.chain = chain_;
   request.prompt_tokens = static_cast<std::uint32_t>(tokens_.size());
-  request.output_tokens = setup_.request.hints.output_tokens;
+  request.output_tokens = output_expected();
   request.priority = setup_.request.hints.priority;
   request.timeout_ms = remaining_ms(now);
   request.has_last_worker = affinity.last.has_value();
@@ -133,6 +139,7 @@ admit_request turn::admit(core::instant now) {
   request.sampling = setup_.sampling;
   request.tokens_max = tokens_max_;
   request.tokens_min = setup_.request.tokens_min;
+  request.output_tokens = output_expected();
   request.stop_tokens = stop_tokens_;
   request.priority = setup_.request.hints.priority;
   request.timeout_ms = remaining_ms(now);

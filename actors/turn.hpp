@@ -39,6 +39,7 @@ struct turn_setup {
   core::sampling_params sampling;
   core::instant now{};  ///< of receipt
   core::instant deadline{};
+  std::uint32_t output_tokens = 0;  ///< that answers of the session have had, 0: there was none
 };
 
 /// What the router should prefer when costs are equal.
@@ -96,6 +97,7 @@ class turn {
   void end(const sequence_progress& progress, core::instant now, turn_output& output);
   void finish(turn_end how, failure error, core::instant now, turn_output& output);
   [[nodiscard]] std::optional<failure> fit_context(std::size_t prompt_tokens);
+  [[nodiscard]] std::uint32_t output_expected() const noexcept;
 
   turn_setup setup_;
   turn_phase phase_ = turn_phase::rendering;

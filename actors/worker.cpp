@@ -91,11 +91,12 @@ void settle(self_pointer self) {
   self->delayed_send(self, limits::load_report_interval, worker_tick{});
 }
 
-void change_tier(self_pointer self, const host_tier_actor& tier) {
+void change_tier(self_pointer self, const tier_below& below) {
+  const auto& tier = below.handle;
   self->state.tier = tier;
   if (tier) {
     self->monitor(tier);
-    self->state.device->tiers().attach();
+    self->state.device->tiers().attach(below.blocks);
   } else {
     self->state.device->tiers().detach();
   }
@@ -161,7 +162,9 @@ std::optional<failure> start(self_pointer self, worker_setup& setup) {
 
 pause_forecast finish(self_pointer self, const turn_outcome& outcome) {
   if (self->state.tier) self->send(self->state.tier, core::turn_closing{outcome.owner, closing_of(outcome)});
-  return device_of(self).finish(outcome);
+  auto forecast = device_of(self).finish(outcome);
+  settle(self);  // a session at rest may leave room for a new one
+  return forecast;
 }
 
 owner_released release(self_pointer self, const owner_release& release) {
@@ -207,7 +210,7 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
         device_of(self).complete(done.ticket, *done.result);
         settle(self);
       },
-      [self](const tier_below& below) { change_tier(self, below.handle); },
+      [self](const tier_below& below) { change_tier(self, below); },
       [self](const core::slot_grant& grant) {
         device_of(self).tiers().granted(grant);
         settle(self);

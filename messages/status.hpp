@@ -29,6 +29,8 @@ struct worker_status {
   std::uint64_t blocks_onboarded = 0, blocks_offloaded = 0;
   std::uint64_t blocks_recomputed = 0;  ///< a tier had them, but computing them was faster
   std::uint64_t transfer_failures = 0;
+  std::uint32_t sessions_waiting = 0;           ///< that own nothing here yet, for room beside those at work
+  std::uint64_t session_waits_by_room = 0, session_waits_by_bound = 0;  ///< by what ended them
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
   bool operator==(const worker_status&) const = default;

@@ -36,7 +36,8 @@ TROUPE_WIRE(owner_forget, OwnerForget, OWNER_FORGET_FIELDS)
   F(Id, id)                                                                                                                       \
   F(Tokens, tokens)                                                                                                               \
   F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(MaxTier, max_tier) F(Sampling, sampling) F(TokensMax, tokens_max) \
-      F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(IsAhead, is_ahead) F(TimeoutMs, timeout_ms)
+      F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(IsAhead, is_ahead) F(TimeoutMs, timeout_ms) \
+      F(OutputTokens, output_tokens) F(Session, session) F(IsSubagent, is_subagent)
 TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
 
 #define SEQUENCE_PROGRESS_FIELDS(F)                                                                                          \

@@ -15,7 +15,8 @@ namespace troupe::wire {
           F(HashMismatches, hash_mismatches) F(Running, running) F(Waiting, waiting) F(Steps, steps) F(Preemptions, preemptions)        \
               F(TokensComputed, tokens_computed) F(TokensReused, tokens_reused) F(TokensSampled, tokens_sampled)                        \
                   F(BlocksOnboarded, blocks_onboarded) F(BlocksOffloaded, blocks_offloaded) F(BlocksRecomputed, blocks_recomputed)      \
-                      F(TransferFailures, transfer_failures)                                                                            \
+                      F(TransferFailures, transfer_failures) F(SessionsWaiting, sessions_waiting)                                       \
+                          F(SessionWaitsByRoom, session_waits_by_room) F(SessionWaitsByBound, session_waits_by_bound)                   \
                   F(NumericClass, numeric_class) F(Integrity, integrity)
 TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
 

@@ -51,6 +51,9 @@ struct AdmitRequest {
   paused @13 :ToolPause;
   maxTier @14 :Common.TierLevel;
   isAhead @15 :Bool;
+  outputTokens @16 :UInt32;
+  session @17 :UInt64;
+  isSubagent @18 :Bool;
 }
 
 struct TurnOutcome {
@@ -180,6 +183,9 @@ struct WorkerStatus {
   blocksRecomputed @21 :UInt64;
   transferFailures @22 :UInt64;
   blocksPinned @23 :UInt32;
+  sessionsWaiting @24 :UInt32;
+  sessionWaitsByRoom @25 :UInt64;
+  sessionWaitsByBound @26 :UInt64;
 }
 
 struct TierStatusRequest {

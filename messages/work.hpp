@@ -26,9 +26,12 @@ struct admit_request {
   core::tier_level max_tier = core::tier_level::remote;  ///< the lowest tier that may keep what only owners like this one have
   core::sampling_params sampling;
   std::uint32_t tokens_max = 1, tokens_min = 0;
+  std::uint32_t output_tokens = 0;          ///< expected, 0: unknown
   std::vector<token_id> stop_tokens;
   std::int32_t priority = 0;
   bool is_ahead = false;                    ///< of the turn that it is for: nobody has asked yet
+  std::uint64_t session = 0;                ///< a number for the session through all of its owners; 0: the owner's
+  bool is_subagent = false;                 ///< the session has a parent, which may wait for it
   std::uint32_t timeout_ms = 0;             ///< 0: none
   bool operator==(const admit_request&) const = default;
 };

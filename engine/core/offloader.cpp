@@ -1,5 +1,6 @@
 #include "engine/core/offloader.hpp"
 
+#include <algorithm>
 #include <ranges>
 
 #include "messages/base/limits.hpp"
@@ -8,11 +9,15 @@ namespace troupe::core {
 
 void offloader::note(std::span<const block_event> events) {
   for (const auto& event : events) {
+    const auto& hash = event.block.hash;
     if (event.what != block_event::kind::stored) {
-      withheld_.erase(event.block.hash);
-      continue;
+      withheld_.erase(hash);
+      settled_.erase(hash.low);
+    } else if (below_.erase(hash.low) == 0) {
+      queue_.push_back(hash);
+    } else {
+      settled_.insert(hash.low);
     }
-    if (below_.erase(event.block.hash.low) == 0) queue_.push_back(event.block.hash);
   }
   // Without a tier that answers, the queue would grow by what has long left the device.
   if (queue_.size() > 2 * std::size_t{pool_.block_count()})
@@ -39,6 +44,7 @@ std::optional<slot_request> offloader::offer(instant now) {
       ++counts_.blocks_missed;
       continue;
     }
+    if (is_settled(block) || is_offered(block)) continue;
     const auto held = pool_.describe(block);
     if (pool_.lowest_tier(block) < tier_level::host) {
       withheld_.insert(held.identity.hash);
@@ -52,6 +58,24 @@ std::optional<slot_request> offloader::offer(instant now) {
   request.transfer = ++transfer_;
   offered_at_ = now;
   return request;
+}
+
+bool offloader::is_settled(block_index cached) const { return settled_.contains(pool_.describe(cached).identity.hash.low); }
+
+bool offloader::is_offered(block_index block) const { return std::ranges::find(batch_, block) != batch_.end(); }
+
+std::vector<block_index> offloader::hasten(std::span<const block_index> chain, std::size_t count_max) {
+  std::vector<block_index> waiting;
+  std::vector<block_hash> next;
+  for (const block_index block : chain) {
+    const auto& hash = pool_.describe(block).identity.hash;
+    const bool is_done = settled_.contains(hash.low) || below_.contains(hash.low) || pool_.lowest_tier(block) < tier_level::host;
+    if (is_done || waiting.size() == count_max) continue;
+    waiting.push_back(block);
+    if (!is_offered(block)) next.push_back(hash);
+  }
+  queue_.insert(queue_.begin(), next.begin(), next.end());
+  return waiting;
 }
 
 void offloader::granted(const slot_grant& grant) {
@@ -71,6 +95,8 @@ std::optional<slot_commit> offloader::complete(ticket_id ticket, const step_resu
   if (ticket_ != ticket) return std::nullopt;
   slot_commit commit{transfer_, result.status == errc::none, {}};
   for (const block_index block : batch_) commit.owners.push_back(pool_.owners(block));
+  if (!std::exchange(is_stale_, false))  // a copy that has failed is not tried again: the device may fail on
+    for (const block_index block : batch_) settled_.insert(pool_.describe(block).identity.hash.low);
   if (commit.is_complete) {
     counts_.blocks_offloaded += copying_;
     counts_.bytes_offloaded += copying_ * device_.traits().block_bytes;
@@ -87,12 +113,14 @@ void offloader::give_up() {
 }
 
 void offloader::tier_changed() {
+  is_stale_ = ticket_.has_value();
   if (!ticket_) give_up();  // else when its copy is complete; nobody will know its commit
   ++transfer_;
   refused_.clear();
   queue_.clear();
   withheld_.clear();
   below_.clear();
+  settled_.clear();
   for (const auto& event : pool_.snapshot()) queue_.push_back(event.block.hash);
 }
 

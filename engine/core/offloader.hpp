@@ -1,7 +1,7 @@
 // Copies what a device stores to the tier below, as it is stored: a block that leaves the device later is there already, so that
 // eviction never waits for a copy. One batch is under way at a time, parents before children.
 //
-// note -> queue -> offer (leased) -> granted (copying) -> complete (committed, lease ended)
+// note -> queue -> offer (leased) -> granted (copying) -> complete (committed, lease ended; settled until it leaves the device)
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,10 @@ class offloader {
   /// The next batch, nothing while one is under way. A batch that is not answered until `limits::tier_wait` has passed is given up.
   std::optional<slot_request> offer(instant now);
   void granted(const slot_grant& grant);
+  /// Of these cached blocks, parents before children, the first `count_max` that are neither below nor refused there. They are offered next.
+  std::vector<block_index> hasten(std::span<const block_index> chain, std::size_t count_max);
+  /// It is below, or has been offered in vain: nothing more will be copied.
+  [[nodiscard]] bool is_settled(block_index cached) const;
   /// Nothing when the ticket is not one of these.
   std::optional<slot_commit> complete(ticket_id ticket, const step_result& result);
   /// Of grants that came too late.
@@ -46,6 +50,8 @@ class offloader {
   /// There is another tier below, or none: everything that the device holds is offered anew.
   void tier_changed();
 
+  /// Leases of its batch will end soon.
+  [[nodiscard]] bool is_copying() const noexcept { return ticket_.has_value(); }
   [[nodiscard]] bool idle() const noexcept { return queue_.empty() && batch_.empty(); }
   [[nodiscard]] offloader_counts counts() const noexcept;
   /// Adds one for each lease that a batch under way holds.
@@ -53,13 +59,16 @@ class offloader {
 
  private:
   void give_up();
+  [[nodiscard]] bool is_offered(block_index block) const;
 
   block_pool& pool_;
   backend& device_;
   std::deque<block_hash> queue_;
   std::unordered_set<block_hash> withheld_;  ///< cached here, and no owner's limit lets them down
   std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
+  std::unordered_set<std::uint64_t> settled_;  ///< low hashes of blocks on the device
   std::vector<block_index> batch_;           ///< leased
+  bool is_stale_ = false;                    ///< the batch was offered to a tier that has gone
   std::uint64_t transfer_ = 0;
   instant offered_at_{0};
   std::uint32_t copying_ = 0;                ///< blocks of the batch that are being copied

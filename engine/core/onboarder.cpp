@@ -29,7 +29,7 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   }
   lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
   if (why == purpose::admission && !spec.is_ahead) request.opening = opening_of(spec);
-  job asking{std::move(spec), why, request.number, arrivals_++, now, std::nullopt, std::move(table), 0, std::nullopt, 0};
+  job asking{std::move(spec), why, request.number, now, std::nullopt, std::move(table), 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
   return request;
 }
@@ -49,7 +49,7 @@ void onboarder::tier_changed() {
   std::vector<request_id> asking;
   for (auto& [id, each] : jobs_)
     if (!each.ticket) asking.push_back(id);
-  std::ranges::sort(asking, {}, [this](request_id id) { return jobs_.at(id).arrival; });
+  std::ranges::sort(asking, {}, [this](request_id id) { return jobs_.at(id).spec.arrival; });
   for (const auto id : asking) make_ready(id);
   ends_.clear();
 }
@@ -100,7 +100,7 @@ bool onboarder::is_moving() const {
 
 const onboarder::job* onboarder::oldest_granted() const {
   const job* oldest = nullptr;
-  const auto place = [](const job& of) { return std::pair{-std::int64_t{of.spec.priority}, of.arrival}; };
+  const auto place = [](const job& of) { return std::pair{-std::int64_t{of.spec.priority}, of.spec.arrival}; };
   for (const auto& [id, each] : jobs_)
     if (each.grant && !each.ticket && (oldest == nullptr || place(each) < place(*oldest))) oldest = &each;
   return oldest;
@@ -140,7 +140,7 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
     if (is_turn) counts_.blocks_recomputed += count;
     return give_up(attempt::not_worth_it);
   }
-  const std::uint64_t reserved = room.blocks_promised + blocks_committed() - need_of(waiting);
+  const std::uint64_t reserved = room.blocks_promised + blocks_committed() - expected_of(waiting);
   const std::uint64_t available = pool_.available();
   if (is_turn && need_of(waiting) + reserved > available) return attempt::no_room;
   waiting.first = waiting.table.size();
@@ -170,7 +170,7 @@ void onboarder::extend_held(job& waiting, std::uint32_t end) {
 
 std::uint64_t onboarder::blocks_committed() const {
   std::uint64_t blocks = 0;
-  for (const auto& [id, each] : jobs_) blocks += need_of(each);
+  for (const auto& [id, each] : jobs_) blocks += expected_of(each);
   return blocks;
 }
 
@@ -234,10 +234,15 @@ void onboarder::release(std::vector<block_index>& table) {
   table.clear();
 }
 
-/// Blocks that the sequence will still ask for: a prefetch asks for none but its own.
-std::uint64_t onboarder::need_of(const job& waiting) const {
+/// Blocks that the sequence will ask for to begin with.
+std::uint64_t onboarder::need_of(const job& waiting) const { return missing(waiting, waiting.spec.tokens.size() + 1); }
+
+std::uint64_t onboarder::expected_of(const job& waiting) const { return missing(waiting, tokens_expected(waiting.spec)); }
+
+/// A prefetch asks for none but its own.
+std::uint64_t onboarder::missing(const job& waiting, std::uint64_t tokens) const {
   if (waiting.why == purpose::prefetch) return 0;
-  const auto whole = blocks_for(waiting.spec.tokens.size() + 1);
+  const auto whole = blocks_for(tokens);
   return whole - std::min<std::size_t>(waiting.table.size(), whole);
 }
 

@@ -35,7 +35,7 @@ struct onboarder_counts {
 struct onboard_room {
   std::uint64_t blocks_promised = 0;  ///< of available ones, to running sequences
   double prefill_tokens_per_s = 0;    ///< 0: not measured
-  bool is_idle = false;               ///< nothing runs that could make room
+  bool is_idle = false;               ///< nothing is under way that could make room
 };
 
 class onboarder {
@@ -84,7 +84,7 @@ class onboarder {
   [[nodiscard]] bool idle() const noexcept { return jobs_.empty() && leaving_.empty(); }
   /// Blocks that a new sequence must leave free, so that those which wait here get their turn.
   [[nodiscard]] std::uint64_t blocks_reserved() const;
-  /// Blocks that those who wait here will still ask for.
+  /// Blocks that those who wait here will still ask for, as far as their answers are expected to go.
   [[nodiscard]] std::uint64_t blocks_committed() const;
   /// Blocks that are leased here for sequences that the scheduler has.
   [[nodiscard]] std::uint64_t blocks_parked() const;
@@ -101,7 +101,6 @@ class onboarder {
     sequence_spec spec;
     purpose why = purpose::admission;
     std::uint64_t number = 0;  ///< of its question
-    std::uint64_t arrival = 0;
     instant asked_at{0};
     std::optional<lease_grant> grant;
     std::vector<block_index> table;
@@ -115,6 +114,8 @@ class onboarder {
   };
 
   [[nodiscard]] std::uint64_t need_of(const job& waiting) const;
+  [[nodiscard]] std::uint64_t expected_of(const job& waiting) const;
+  [[nodiscard]] std::uint64_t missing(const job& waiting, std::uint64_t tokens) const;
   enum class attempt : std::uint8_t { begun, no_room, not_worth_it };
   attempt begin(job& waiting, const onboard_room& room);
   void publish(job& arrived, bool is_good);
@@ -136,7 +137,7 @@ class onboarder {
   std::vector<sequence_spec> ready_;
   std::vector<prefetched> prefetched_;
   std::vector<lease_end> ends_;
-  std::uint64_t arrivals_ = 0, questions_ = 0;
+  std::uint64_t questions_ = 0;
   decaying_rate rate_;  ///< blocks
   onboarder_counts counts_;
 };

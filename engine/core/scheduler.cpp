@@ -13,6 +13,10 @@ namespace troupe::core {
 
 namespace {
 
+std::uint64_t output_expected(const sequence_spec& spec) {
+  return std::min(spec.output_tokens != 0 ? spec.output_tokens : limits::output_tokens_expected, spec.tokens_max);
+}
+
 failure explain(finish_reason reason) {
   switch (reason) {
     case finish_reason::cancelled:
@@ -64,15 +68,24 @@ turn_opening opening_of(const sequence_spec& spec) {
   return {spec.id.value, spec.input, static_cast<std::uint32_t>(spec.chain.size()), spec.max_tier};
 }
 
+std::uint64_t tokens_expected(const sequence_spec& spec) {
+  return std::max(spec.tokens.size() - spec.continued + output_expected(spec), std::uint64_t{spec.tokens.size()} + 1);
+}
+
 scheduler::scheduler(const scheduler_options& options, block_pool& pool) : state_(std::make_unique<state>(options, pool)) {}
 scheduler::~scheduler() = default;
+
+void scheduler::set_gate(scheduler_gate& gate) noexcept { state_->gate = &gate; }
 
 expected<std::monostate> scheduler::admit(sequence_spec spec) {
   state& s = *state_;
   if (s.live.contains(spec.id)) return std::monostate{};
-  if (auto refused = s.refusal(spec)) return *std::move(refused);
+  if (!spec.is_started)  // what has begun may have grown to the pool's size, and ends when it is planned
+    if (auto refused = s.refusal(spec)) return *std::move(refused);
   auto admitted = std::make_unique<sequence>(std::move(spec));
-  admitted->key = {-std::int64_t{admitted->spec.priority}, s.arrivals++};
+  const auto arrival = admitted->spec.arrival;
+  admitted->key = {-std::int64_t{admitted->spec.priority}, arrival != 0 ? arrival : s.arrivals++};
+  admitted->announced = admitted->spec.is_started;
   admitted->prompt_tokens = admitted->size() - admitted->spec.continued;
   const instant deadline = admitted->spec.deadline;
   if (deadline.count() != 0 && (s.deadline_next.count() == 0 || deadline < s.deadline_next)) s.deadline_next = deadline;
@@ -86,8 +99,23 @@ bool scheduler::knows(request_id id) const { return state_->live.contains(id); }
 
 std::uint64_t scheduler::blocks_awaited() const {
   std::uint64_t blocks = 0;
-  for (const auto& [key, each] : state_->waiting) blocks += std::min(state_->blocks_for(each->size() + 1), state_->blocks_total);
+  for (const auto& [key, each] : state_->waiting) blocks += state_->blocks_expected(*each);
   return blocks;
+}
+
+std::uint64_t scheduler::blocks_expected() const {
+  std::uint64_t blocks = 0;
+  for (const sequence* each : state_->running) {
+    const auto whole = state_->blocks_expected(*each);
+    blocks += whole - std::min<std::uint64_t>(whole, each->table.size());
+  }
+  return blocks;
+}
+
+/// In all, at its expected end; one token more than it has when it has outgrown what was expected.
+std::uint64_t scheduler::state::blocks_expected(const sequence& of) const {
+  const std::uint64_t tokens = std::max<std::uint64_t>(of.prompt_tokens + output_expected(of.spec), of.size() + of.pending + 1);
+  return std::min(blocks_for(tokens), blocks_total);
 }
 
 bool scheduler::is_waiting(request_id id) const {
@@ -101,8 +129,6 @@ void scheduler::reserve(std::uint64_t blocks) noexcept {
   if (blocks < state_->blocks_reserved) ++state_->changes;  // the head of the queue may fit now
   state_->blocks_reserved = blocks;
 }
-
-std::uint64_t scheduler::blocks_promised() const { return state_->blocks_promised(); }
 
 void scheduler::cancel(request_id id, finish_reason why, std::vector<sequence_event>& events) {
   const auto found = state_->live.find(id);
@@ -171,9 +197,28 @@ void scheduler::state::preempt(sequence& victim) {
 }
 
 void scheduler::state::requeue(sequence& yielded) {
+  if (gate != nullptr) return hand_back(yielded);
   give_back(yielded);
   yielded.phase = sequence_phase::waiting;
   waiting.emplace(yielded.key, &yielded);  // its arrival puts it before whoever came later
+}
+
+/// The gate has it from here on, with the leases of what is complete. The block that was being written is free at once: usually that is
+/// all that was asked for.
+void scheduler::state::hand_back(sequence& yielded) {
+  if (yielded.has_unpublished) publish_left(yielded);
+  sequence_spec& spec = yielded.spec;
+  auto& table = yielded.table;
+  pool.claim(spec.owner, table);
+  std::size_t complete = 0;
+  while (complete < std::min(table.size(), spec.chain.size()) && pool.find(spec.chain[complete].hash) == table[complete]) ++complete;
+  for (; table.size() > complete; table.pop_back()) pool.release(table.back());
+  free_slots.push_back(yielded.slot);
+  ++changes;
+  spec.continued = yielded.size() - yielded.prompt_tokens;
+  spec.is_started = yielded.announced;
+  handed_back.push_back(std::move(live.extract(spec.id).mapped()));
+  gate->take_back(std::move(spec), std::move(table));
 }
 
 /// The last ticket that names an ended sequence has completed.

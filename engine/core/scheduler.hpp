@@ -40,13 +40,30 @@ struct sequence_spec {
   sampling_params sampling;
   std::uint32_t tokens_max = 0;             ///< of output, >= 1
   std::uint32_t tokens_min = 0;             ///< stop tokens are ignored before
+  std::uint32_t output_tokens = 0;          ///< expected, 0: unknown
   std::vector<token_id> stop_tokens;        ///< end of sequence and the request's own; empty with ignore_eos
   std::int32_t priority = 0;                ///< higher first
   bool is_ahead = false;                    ///< of the turn that it is for, so it opens none
   instant deadline{0};                      ///< 0: none
+  std::uint64_t session = 0;                ///< whose turn it is, through all owners that it has had; 0: the owner's
+  bool is_subagent = false;                 ///< somebody who has been let in waits for it
+  std::uint64_t arrival = 0;                ///< its place in its class, given by the gate; 0: when it is admitted. All carry one, or none
+  bool is_started = false;                  ///< sequence_started was sent: it comes back after a preemption
 };
 
 turn_opening opening_of(const sequence_spec& spec);
+/// That the sequence will have at its end: never fewer than one more than now, nor more than it may have.
+std::uint64_t tokens_expected(const sequence_spec& spec);
+
+/// What stands before a scheduler. A preempted sequence goes back to it, behind none that came later in its class.
+class scheduler_gate {
+ public:
+  virtual ~scheduler_gate() = default;
+  /// `leased`: its complete blocks, parents before children. These leases are the gate's to end, soon.
+  virtual void take_back(sequence_spec preempted, std::vector<block_index> leased) = 0;
+  /// Some of them are not ended yet: nobody else need give way meanwhile.
+  [[nodiscard]] virtual bool is_releasing() const = 0;
+};
 
 enum class finish_reason : std::uint8_t { stop, length, cancelled, deadline, failed };
 
@@ -68,6 +85,8 @@ class scheduler {
  public:
   scheduler(const scheduler_options& options, block_pool& pool);
   ~scheduler();
+  /// Without one a preempted sequence waits in the scheduler's own queue, and computes what has left the device meanwhile.
+  void set_gate(scheduler_gate& gate) noexcept;
 
   /// Queues a sequence. Failures: queue_full, context_length_exceeded, prompt_exceeds_capacity. A known id is accepted again
   /// without effect.
@@ -79,15 +98,15 @@ class scheduler {
   [[nodiscard]] std::optional<failure> refusal(const sequence_spec& spec) const;
   /// Blocks that starting sequences must leave available from now on, for others that are not admitted yet.
   void reserve(std::uint64_t blocks) noexcept;
-  /// Blocks that running sequences will still ask for.
-  [[nodiscard]] std::uint64_t blocks_promised() const;
-  /// Blocks that the waiting ones need in all.
+  /// Blocks that running sequences will still ask for, as far as their answers are expected to go.
+  [[nodiscard]] std::uint64_t blocks_expected() const;
+  /// Blocks that the waiting ones need in all, as expected.
   [[nodiscard]] std::uint64_t blocks_awaited() const;
   /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
   void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);
 
-  /// The next step, or nothing when there is no work, or `limits::steps_in_flight_max` steps are in flight, or one that lasts. Admits from the queue,
-  /// preempts by recompute when a decode finds no block. The caller submits it and calls `submitted` with the ticket.
+  /// The next step, or nothing when there is no work, or `limits::steps_in_flight_max` steps are in flight, or one that lasts. Admits from
+  /// the queue, preempts when a decode finds no block. The caller submits it and calls `submitted` with the ticket.
   std::optional<step_plan> plan(instant now, std::vector<sequence_event>& events);
   void submitted(ticket_id ticket);
   /// Feeds one result back, in any order of tickets. Publishes completed blocks, frees drained ones.

@@ -17,6 +17,7 @@ constexpr double step_ahead_s_max = 0.01;
 
 std::optional<step_plan> scheduler::plan(instant now, std::vector<sequence_event>& events) {
   state& s = *state_;
+  s.handed_back.clear();
   s.expire(now, events);
   if (s.flights.size() >= limits::steps_in_flight_max) return std::nullopt;
   if (!s.flights.empty() && s.expected_s(s.flights.back()) > step_ahead_s_max) return std::nullopt;
@@ -41,7 +42,7 @@ void scheduler::state::start_waiting(std::vector<sequence_event>& events) {
   while (!waiting.empty() && !free_slots.empty()) {
     sequence& head = *waiting.begin()->second;
     if (head.outputs() >= head.spec.tokens_max) {  // continued from elsewhere with nothing left to generate
-      events.emplace_back(sequence_started{head.spec.id, head.prompt_tokens, 0});
+      if (!head.announced) events.emplace_back(sequence_started{head.spec.id, head.prompt_tokens, 0});
       finish(head, finish_reason::length, {errc::none, "", ""}, events);
       continue;
     }
@@ -118,14 +119,15 @@ bool scheduler::state::reserve(sequence& asking, std::uint32_t end, std::vector<
     return false;
   }
   while (!pool.acquire_private(needed - static_cast<std::uint32_t>(asking.table.size()), asking.table)) {
-    if (draining > 0) return false;
+    if (draining > 0 || (gate != nullptr && gate->is_releasing())) return false;
     sequence& victim = *running.back();
-    if (&victim == &asking && running.size() == 1 && pool.counts().pinned > 0) {  // others' pins leave it no more
+    const bool is_asking = &victim == &asking;
+    if (is_asking && running.size() == 1 && pool.counts().pinned > 0) {  // others' pins leave it no more
       if (asking.in_flight == 0) finish(asking, finish_reason::length, {errc::none, "", ""}, events);
       return false;
     }
     preempt(victim);
-    if (&victim == &asking) return false;
+    if (is_asking) return false;
   }
   return true;
 }

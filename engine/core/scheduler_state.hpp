@@ -2,7 +2,8 @@
 //
 //   waiting --start--> running --finish--> ended          (removed at once, or drained first while a ticket names it)
 //      ^                  | preempt
-//      +---- drained -- yielding                          (its results still count; it is planned no more)
+//      +---- drained -- yielding --drained, with a gate--> handed back
+//                                                         (yielding: its results still count; it is planned no more)
 #pragma once
 
 #include <deque>
@@ -84,6 +85,7 @@ struct scheduler::state {
   void give_back(sequence& holder);
   void preempt(sequence& victim);
   void requeue(sequence& yielded);
+  void hand_back(sequence& yielded);
   void forget(sequence& gone);
   void publish_left(sequence& holder);
 
@@ -92,6 +94,7 @@ struct scheduler::state {
   bool start(sequence& next);
   [[nodiscard]] bool cannot_ever_start(const sequence& head) const;
   [[nodiscard]] std::uint64_t blocks_promised() const;
+  [[nodiscard]] std::uint64_t blocks_expected(const sequence& of) const;
   void match_cached(sequence& into, const turn_opening* opening = nullptr);
   bool reserve(sequence& asking, std::uint32_t end, std::vector<sequence_event>& events);
   void plan_decodes(step_draft& draft, std::vector<sequence_event>& events);
@@ -112,9 +115,11 @@ struct scheduler::state {
 
   scheduler_options options;
   block_pool& pool;
+  scheduler_gate* gate = nullptr;
   std::uint32_t block_tokens, blocks_total;
   std::unordered_map<request_id, std::unique_ptr<sequence>> live;
   std::vector<std::unique_ptr<sequence>> departed;  ///< ended, but a ticket names them
+  std::vector<std::unique_ptr<sequence>> handed_back;  ///< by this plan, which may still compare their addresses
   std::map<queue_key, sequence*> waiting;
   std::vector<sequence*> running;  ///< by key
   std::vector<std::uint32_t> free_slots;

@@ -1,37 +1,76 @@
 #include "engine/core/tier_traffic.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <ranges>
 #include <utility>
 
 namespace troupe::core {
 
-void tier_traffic::attach() {
+tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device, const session_gate_options& admission)
+    : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_), holds_(pool, up_), sessions_(admission, pool) {
+  turns_.set_gate(*this);
+}
+
+void tier_traffic::attach(std::uint64_t blocks) {
   attached_ = true;
+  // What is on the device is copied as it is stored: the tier holds it too, and what fits the larger of them stays.
+  sessions_.set_capacity(std::max<std::uint64_t>(pool_.block_count(), blocks));
   out_ = {};
+  holds_.release_all();
   up_.tier_changed();
   down_.tier_changed();
 }
 
 void tier_traffic::detach() {
-  attach();  // whoever waits is let go
+  attach();  // whoever waits for blocks is let go
   attached_ = false;
-  for (auto& [place, each] : std::exchange(pending_, {})) down_.ask(std::move(each), instant{0});
-  down_.tier_changed();
 }
 
 expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
-  if (!attached_) return turns_.admit(std::move(spec));
-  if (down_.knows(spec.id) || turns_.knows(spec.id) || find_pending(spec.id) != pending_.end()) return std::monostate{};
+  const auto id = spec.id;
+  if (down_.knows(id) || turns_.knows(id) || sessions_.knows(id) || find_pending(id) != pending_.end()) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
-  if (down_.size() + pending_.size() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for blocks", ""};
+  if (down_.size() + pending() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for room", ""};
   running_max_ = limits.running_max;
-  const order place{-std::int64_t{spec.priority}, arrivals_++};
-  pending_.emplace(place, std::move(spec));
+  now_ = now;
+  spec.arrival = ++arrivals_;
+  sessions_.admit(std::move(spec), now);
   return std::monostate{};
 }
 
-std::map<tier_traffic::order, sequence_spec>::iterator tier_traffic::find_pending(request_id id) {
-  return std::ranges::find_if(pending_, [id](const auto& each) { return each.second.id == id; });
+std::map<tier_traffic::order, tier_traffic::pending_turn>::iterator tier_traffic::find_pending(request_id id) {
+  return std::ranges::find_if(pending_, [id](const auto& each) { return each.second.spec.id == id; });
+}
+
+void tier_traffic::wait_for_room(sequence_spec spec) {
+  const order place{-std::int64_t{spec.priority}, spec.arrival};
+  pending_.emplace(place, pending_turn{std::move(spec)});
+}
+
+/// What the tier has or will have of it soon is copied back when there is room again; only the block that was being written is lost.
+void tier_traffic::take_back(sequence_spec preempted, std::vector<block_index> leased) {
+  if (attached_) {
+    holds_.take(leased, now_);
+  } else {
+    for (const block_index block : leased | std::views::reverse) pool_.release(block);
+  }
+  if (preempted.arrival == 0) preempted.arrival = ++arrivals_;  // it did not come through here
+  wait_for_room(std::move(preempted));
+}
+
+/// To the policy a session whose turn waits is back: its prefix is not to leave for that of one which is away.
+void tier_traffic::announce_pending() {
+  std::vector<block_index> found;
+  for (auto& [place, each] : pending_) {
+    if (std::exchange(each.is_announced, true) || each.spec.is_ahead) continue;
+    const auto& spec = each.spec;
+    const auto opening = opening_of(spec);
+    const auto limit = std::min(spec.chain.size(), (spec.tokens.size() - 1) / pool_.block_tokens());
+    pool_.acquire_prefix(std::span(spec.chain).first(limit), spec.hasher.root(), spec.tokens, spec.owner, found, &opening);
+    for (const block_index block : found | std::views::reverse) pool_.release(block);
+    found.clear();
+  }
 }
 
 /// Nobody overtakes the first: a large prompt would wait for ever behind small ones. With nothing else under way it goes in any case.
@@ -43,18 +82,19 @@ bool tier_traffic::has_room_for(const sequence_spec& next) const {
   const auto limit = std::min(next.chain.size(), (next.tokens.size() - 1) / pool_.block_tokens());
   const auto held = pool_.peek_prefix(std::span(next.chain).first(limit), next.hasher.root(), next.tokens);
   const auto taken = blocks_taken() + down_.blocks_committed();
-  return down_.blocks_for(next.tokens.size() + 1) - held.matched + taken <= pool_.available() - held.idle;
+  const std::uint64_t whole = down_.blocks_for(tokens_expected(next));
+  return whole - held.matched + taken <= pool_.available() - held.idle;
 }
 
-/// By sequences that the scheduler has: what running ones will ask for, and what waiting ones lack.
+/// By sequences that the scheduler has: what running ones are expected to ask for, and what waiting ones lack.
 std::uint64_t tier_traffic::blocks_taken() const {
   const auto awaited = turns_.blocks_awaited();
-  return turns_.blocks_promised() + awaited - std::min(awaited, down_.blocks_parked());
+  return turns_.blocks_expected() + awaited - std::min(awaited, down_.blocks_parked());
 }
 
 void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
-  while (!pending_.empty() && has_room_for(pending_.begin()->second)) {
-    auto next = std::move(pending_.begin()->second);
+  while (!pending_.empty() && has_room_for(pending_.begin()->second.spec)) {
+    auto next = std::move(pending_.begin()->second.spec);
     pending_.erase(pending_.begin());
     ask(std::move(next), now);
     admit_ready(events);  // so that the next look sees it
@@ -72,6 +112,7 @@ void tier_traffic::admit_ready(std::vector<sequence_event>& events) {
 void tier_traffic::ask(sequence_spec spec, instant now) {
   const auto id = spec.id;
   auto question = down_.ask(std::move(spec), now);
+  if (!attached_) return down_.granted({question.number, id, question.from, {}, nullptr});
   up_.note_use(question.chain->blocks);
   if (question.from < question.chain->blocks.size()) {
     if (const double rate = turns_.load().prefill_tokens_per_s; rate > 0) question.computed_block_s = pool_.block_tokens() / rate;
@@ -85,6 +126,7 @@ void tier_traffic::ask(sequence_spec spec, instant now) {
 void tier_traffic::prefetch(sequence_spec spec, instant now) {
   const auto id = spec.id;
   if (down_.knows(id)) return;  // said twice: one answer serves both
+  spec.arrival = ++arrivals_;
   auto question = down_.ask(std::move(spec), now, onboarder::purpose::prefetch);
   if (attached_ && question.from < question.chain->blocks.size()) return out_.questions.push_back(std::move(question));
   down_.granted({question.number, id, question.from, {}, nullptr});
@@ -94,7 +136,7 @@ void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
   const auto waits = find_pending(id);
   const bool is_pending = waits != pending_.end();
   if (is_pending) pending_.erase(waits);
-  if (is_pending || down_.cancel(id))
+  if (is_pending || sessions_.cancel(id) || down_.cancel(id))
     events.emplace_back(sequence_ended{id, finish_reason::cancelled, {errc::cancelled, "the turn was cancelled", ""}});
   else
     turns_.cancel(id, finish_reason::cancelled, events);
@@ -114,30 +156,38 @@ bool tier_traffic::complete(ticket_id ticket, const step_result& result) {
 
 std::vector<request_id> tier_traffic::take_late(instant now) {
   auto late = down_.take_late(now);
+  std::ranges::copy(sessions_.take_late(now), std::back_inserter(late));
   std::erase_if(pending_, [&](const auto& each) {
-    const bool is_late = each.second.deadline.count() != 0 && now >= each.second.deadline;
-    if (is_late) late.push_back(each.second.id);
+    const auto& spec = each.second.spec;
+    const bool is_late = spec.deadline.count() != 0 && now >= spec.deadline;
+    if (is_late) late.push_back(spec.id);
     return is_late;
   });
   return late;
 }
 
 std::uint64_t tier_traffic::tokens_waiting() const {
-  std::uint64_t tokens = down_.tokens_waiting();
-  for (const auto& [place, each] : pending_) tokens += each.tokens.size();
+  std::uint64_t tokens = down_.tokens_waiting() + sessions_.tokens_waiting();
+  for (const auto& [place, each] : pending_) tokens += each.spec.tokens.size();
   return tokens;
 }
 
 void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
+  now_ = now;
+  holds_.release_done(now);
   for (const auto id : take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
+  for (auto& spec : sessions_.take_let_in(now)) wait_for_room(std::move(spec));
+  for (const auto owner : sessions_.take_demoted()) pool_.demote_owner(owner);
   admit_ready(events);  // before their leases are looked at
   const auto load = turns_.load();
   // With nothing running, whoever is first in the queue may need what is parked for others.
   down_.unpark([&](request_id id) { return load.running > 0 && turns_.is_waiting(id); });
   let_in(now, events);
-  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0}, now);
+  // What is being copied down gives its room back, and all before it, without anybody running.
+  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0 && !up_.is_copying()}, now);
   admit_ready(events);
+  announce_pending();
   turns_.reserve(down_.blocks_reserved());
 }
 
@@ -153,6 +203,7 @@ std::vector<std::uint32_t> tier_traffic::leases() const {
   std::vector<std::uint32_t> held(pool_.block_count(), 0);
   up_.count_leases(held);
   down_.count_leases(held);
+  holds_.count_leases(held);
   return held;
 }
 

@@ -1,8 +1,12 @@
-// The worker's side of the tier below: between admission and scheduler, and between pool and tier. Without a tier it hands sequences
-// straight on. Its messages are collected and taken; the worker sends them and brings back the answers.
+// The worker's side of the tier below: between admission and scheduler, and between pool and tier. Its messages are collected and taken;
+// the worker sends them and brings back the answers.
 //
-// With a tier, a sequence waits here until the pool has room for all of it beside those before it: what it finds on the device is leased
-// from then on, what the tier has comes up, and the scheduler starts it at once. So no prefix is evicted while its turn waits for room.
+// With a tier or without, a sequence waits here until the pool has room for all of it and for its expected answer beside those before it:
+// what it finds on the device is leased from then on, what the tier has comes up, and the scheduler starts it at once. The retention policy
+// hears of it when it begins to wait. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
+//
+//   admit -> session_gate -> pending --room--> onboarder --its blocks are there--> scheduler -> ended
+//                               ^------------------- preempted --------------------|
 #pragma once
 
 #include <map>
@@ -13,9 +17,11 @@
 
 #include "engine/core/backend.hpp"
 #include "engine/core/block_pool.hpp"
+#include "engine/core/copy_holds.hpp"
 #include "engine/core/offloader.hpp"
 #include "engine/core/onboarder.hpp"
 #include "engine/core/scheduler.hpp"
+#include "engine/core/session_gate.hpp"
 #include "engine/core/tier.hpp"
 
 namespace troupe::core {
@@ -29,16 +35,17 @@ struct tier_messages {
   std::vector<lease_end> ends;
 };
 
-class tier_traffic {
+class tier_traffic : private scheduler_gate {
  public:
-  tier_traffic(block_pool& pool, scheduler& turns, backend& device)
-      : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_) {}
+  tier_traffic(block_pool& pool, scheduler& turns, backend& device, const session_gate_options& admission = {});
+  tier_traffic(const tier_traffic&) = delete;
+  tier_traffic& operator=(const tier_traffic&) = delete;
 
-  /// A tier has come (everything is offered to it), has been replaced, or has gone.
-  void attach();
+  /// A tier has come that keeps `blocks` for this worker (everything is offered to it), has been replaced, or has gone.
+  void attach(std::uint64_t blocks = 0);
   void detach();
 
-  /// As scheduler::admit, at once or when the tier's blocks are there.
+  /// As scheduler::admit, at once or when there is room and the tier's blocks are there.
   expected<std::monostate> admit(sequence_spec spec, instant now, const scheduler_options& limits);
   /// Nothing is computed for it; take_prefetched tells what has come of it.
   void prefetch(sequence_spec spec, instant now);
@@ -53,36 +60,50 @@ class tier_traffic {
   void pump(instant now, std::vector<sequence_event>& events);
   tier_messages take_messages(instant now);
 
-  /// Nothing waits for blocks. Offloading goes on beside this.
-  [[nodiscard]] bool idle() const noexcept { return pending_.empty() && down_.idle(); }
+  /// Nothing waits for room or blocks. Offloading goes on beside this.
+  [[nodiscard]] bool idle() const noexcept { return sessions_.size() == 0 && pending_.empty() && holds_.empty() && down_.idle(); }
   /// Nothing is on its way in either direction.
-  [[nodiscard]] bool quiet() const noexcept { return !attached_ || (idle() && up_.idle()); }
+  [[nodiscard]] bool quiet() const noexcept { return idle() && (!attached_ || up_.idle()); }
   [[nodiscard]] offloader_counts offloaded() const noexcept { return up_.counts(); }
   [[nodiscard]] onboarder_counts onboarded() const noexcept { return down_.counts(); }
   [[nodiscard]] std::uint64_t tokens_waiting() const;
   /// Sequences that wait for room before their blocks are looked for.
-  [[nodiscard]] std::uint32_t pending() const noexcept { return static_cast<std::uint32_t>(pending_.size()); }
+  [[nodiscard]] std::uint32_t pending() const noexcept { return static_cast<std::uint32_t>(pending_.size() + sessions_.size()); }
+  /// Is to hear how turns end and what follows.
+  [[nodiscard]] session_gate& sessions() noexcept { return sessions_; }
+  [[nodiscard]] const session_gate& sessions() const noexcept { return sessions_; }
   /// Leases of each block that are held here.
   [[nodiscard]] std::vector<std::uint32_t> leases() const;
 
  private:
   /// Higher priority first, then arrival: the order of the scheduler.
   using order = std::pair<std::int64_t, std::uint64_t>;
+  struct pending_turn {
+    sequence_spec spec;
+    bool is_announced = false;  ///< to the retention policy
+  };
+  void take_back(sequence_spec preempted, std::vector<block_index> leased) override;
+  [[nodiscard]] bool is_releasing() const override { return !holds_.empty(); }
+  void wait_for_room(sequence_spec spec);
+  void announce_pending();
   void let_in(instant now, std::vector<sequence_event>& events);
   void admit_ready(std::vector<sequence_event>& events);
   std::vector<request_id> take_late(instant now);
   [[nodiscard]] std::uint64_t blocks_taken() const;
   [[nodiscard]] bool has_room_for(const sequence_spec& next) const;
   void ask(sequence_spec spec, instant now);
-  std::map<order, sequence_spec>::iterator find_pending(request_id id);
+  std::map<order, pending_turn>::iterator find_pending(request_id id);
 
   block_pool& pool_;
   scheduler& turns_;
   offloader up_;
   onboarder down_;
+  copy_holds holds_;
+  session_gate sessions_;
   bool attached_ = false;
-  std::map<order, sequence_spec> pending_;
+  std::map<order, pending_turn> pending_;
   std::uint64_t arrivals_ = 0;
+  instant now_{0};  ///< of the last call that said it
   std::uint32_t running_max_ = 0;
   tier_messages out_;
 };

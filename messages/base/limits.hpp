@@ -77,12 +77,17 @@ inline constexpr auto snapshot_wait = 1s;                       ///< after a gap
 
 // worker
 inline constexpr std::size_t sequences_waiting_max = 1'024;     ///< queue_full
+inline constexpr std::uint32_t output_tokens_expected = 256;    ///< of an answer of which nothing is known; recorded agents: median 224, mean 440
 inline constexpr std::size_t steps_in_flight_max = 2;
 inline constexpr std::size_t backend_plans_waiting_max = 64;    ///< steps and copies; further ones complete as queue_full
 inline constexpr std::size_t timer_actions_max = 4'096;         ///< of the timing backend's clock; the earliest then runs at once
+inline constexpr auto pause_soon = 60s;                         ///< a session counts as at work in a pause that is expected to be shorter
+inline constexpr std::size_t sessions_counted_max = 100'000;    ///< at one worker; further ones neither count nor wait
 
 // tiers
 inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue
+inline constexpr std::size_t preempted_blocks_max = offload_blocks_max;  ///< of one sequence that wait for their copies; others are computed again
+inline constexpr auto preempted_copy_wait = 250ms;              ///< whoever has taken its place waits no longer for these copies
 inline constexpr auto tier_wait = 10s;                          ///< a tier that does not answer, disk and network included: blocks are computed
 inline constexpr std::size_t store_loads_max = 256;             ///< a tier has so many turns wait for its stores; others do without
 inline constexpr auto store_put_wait = 30s;                     ///< a store that has not written it by then is asked to give it up

@@ -115,6 +115,8 @@ password = "p"
 wait_ms = 31
 ttl_s = 32
 key_file = "remote.key"
+[admission]
+session_wait_ms_max = 33
 [router]
 behaviour = "sticky"
 routes_waiting_max = 20
@@ -140,6 +142,7 @@ level = "off"
   wanted.host_tier = {27};
   wanted.disk_tier = {28, "/etc/troupe/disk", 29, 30, "/etc/troupe/disk.key"};
   wanted.remote_tier = {"127.0.0.1:1", "u", "p", 31, 32, "/etc/troupe/remote.key"};
+  wanted.admission = {33};
   wanted.router = {"sticky", 20};
   wanted.session = {21, 22, 23};
   wanted.chat_template = {24, 2500, 26};

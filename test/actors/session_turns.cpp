@@ -53,6 +53,50 @@ TEST_CASE("a chat turn is rendered, routed, admitted and streamed, and everyone 
   CHECK(info.get().context_tokens == prompt_tokens + 6);
 }
 
+TEST_CASE("worker and router are told how long the answer will be: by the harness, else by the answers before, never more than allowed") {
+  one_turn stage;
+  auto worker = stage.add_worker(7);
+  stage.ask(stage.text(1, "first"));
+  CHECK(worker.script->admitted[0].output_tokens == 0);
+  CHECK(stage.routes->asked[0].output_tokens == 0);
+  stage.say(worker, stage.started(1, 5, 0));
+  stage.say(worker, stage.tokens(1, 0, "hello"));
+  stage.say(worker, stage.ended(1, finish_reason::stop));  // six with its end
+  stage.ask(stage.text(2, "second"));
+  CHECK(worker.script->admitted[1].output_tokens == 6);
+  CHECK(stage.routes->asked[1].output_tokens == 6);
+  auto hinted = stage.text(3, "beside");
+  hinted.hints.output_tokens = 40;
+  stage.ask(hinted);
+  CHECK(worker.script->admitted[2].output_tokens == 40);
+  auto bounded = stage.text(4, "beside");
+  bounded.hints.output_tokens = 40;
+  bounded.tokens_max = 9;
+  stage.ask(bounded);
+  CHECK(worker.script->admitted[3].output_tokens == 9);
+  CHECK(stage.routes->asked[3].output_tokens == 9);
+}
+
+TEST_CASE("a worker is told which turns are of one session, and whether somebody waits for it") {
+  session_stage stage;
+  auto worker = stage.add_worker(7);
+  auto lead = stage.start(stage.setup("lead"));
+  auto child_setup = stage.setup("child");
+  child_setup.info.parent = {"lead"};
+  auto child = stage.start(child_setup);
+  auto [to, heard] = stage.sink();
+  stage.request<request_id>(lead, stage.text(1, "first"), to);
+  stage.request<request_id>(lead, stage.text(2, "second"), to);
+  stage.request<request_id>(child, stage.text(3, "third"), to);
+  const auto& admitted = worker.script->admitted;
+  REQUIRE(admitted.size() == 3);
+  CHECK(admitted[0].session == admitted[1].session);
+  CHECK(admitted[0].session != admitted[2].session);
+  CHECK(admitted[0].session != admitted[0].owner.value);
+  CHECK_FALSE(admitted[0].is_subagent);
+  CHECK(admitted[2].is_subagent);
+}
+
 TEST_CASE("a turn asked twice under one id runs once") {
   one_turn stage;
   auto worker = stage.add_worker(7);

@@ -123,6 +123,54 @@ TEST_CASE("a deadline fires in virtual time, also while the device says nothing"
   CHECK(world.status().blocks_leased == 0);
 }
 
+TEST_CASE("a new session waits while the one at work leaves it no room, seen in load and status, and goes when that one rests") {
+  worker_world world;
+  auto setup = world.setup();
+  setup.device.admission.wait_max = 10s;
+  world.worker = world.spawn(actors::worker, setup);
+  auto log = std::make_shared<listener_log>();
+  listen(world, log);
+  auto [sink, progress] = world.sink();
+  auto [other, other_progress] = world.sink();
+  world.tell(world.worker, admission(1, 40, 4, 100), sink);   // 11 of 16 blocks
+  world.tell(world.worker, admission(2, 30, 3, 500), other);  // 9 more
+  world.finish_all();
+  REQUIRE(progress->back().ended);
+  CHECK(other_progress->empty());
+  world.advance(limits::load_report_interval);
+  CHECK(log->loads.back().waiting == 1);
+  CHECK(log->loads.back().prefill_tokens_waiting == 30);
+  CHECK(world.status().sessions_waiting == 1);
+  CHECK(world.status().waiting == 1);
+  turn_outcome outcome{{1}, {1}, core::turn_end::stop, 40, 4, {}};
+  world.request<pause_forecast>(world.worker, outcome);
+  world.finish_all();
+  REQUIRE_FALSE(other_progress->empty());
+  CHECK(tokens_of(*other_progress) == token_list{30, 31, 32});
+  CHECK(world.status().sessions_waiting == 0);
+  CHECK(world.status().session_waits_by_room == 1);
+  CHECK(world.status().session_waits_by_bound == 0);
+  CHECK(world.status().integrity == "");
+}
+
+TEST_CASE("the wait of a new session ends at its bound, with nobody's help") {
+  worker_world world;
+  auto setup = world.setup();
+  setup.device.admission.wait_max = 2s;
+  world.worker = world.spawn(actors::worker, setup);
+  auto [sink, progress] = world.sink();
+  auto [other, other_progress] = world.sink();
+  world.tell(world.worker, admission(1, 40, 4, 100), sink);
+  world.tell(world.worker, admission(2, 30, 3, 500), other);
+  world.finish_all();
+  world.advance(1900ms);
+  CHECK(world.device->submitted.empty());
+  world.advance(100ms + limits::load_report_interval);
+  world.finish_all();
+  CHECK(tokens_of(*other_progress) == token_list{30, 31, 32});
+  CHECK(world.status().session_waits_by_bound == 1);
+}
+
 TEST_CASE("an admit that is repeated is accepted without effect") {
   worker_world world;
   world.start();

@@ -38,8 +38,10 @@ struct kept_blocks {
   }
 };
 
+enum class below_devices : std::uint8_t { nothing, tiers };
+
 struct tier_world {
-  explicit tier_world(std::uint64_t seed) : random(seed) {
+  explicit tier_world(std::uint64_t seed, below_devices what = below_devices::tiers) : random(seed), has_tiers(what == below_devices::tiers) {
     rig_options options{.blocks = 10 + below(30), .block_tokens = 1 + below(5), .vocabulary = 3 + below(40)};
     options.scheduling = {
         .step_tokens_max = 1 + below(30), .prefill_chunk_max = 1 + below(30), .running_max = 1 + below(6), .waiting_max = 12};
@@ -68,6 +70,7 @@ struct tier_world {
     putting.reset();
     given_up.clear();
     for (auto& each : devices) {
+      if (!has_tiers) break;
       each->out.clear();  // what is under way to the old one is lost, what it has said may still arrive
       each->tiers.attach();
       each->settle();
@@ -155,6 +158,7 @@ struct tier_world {
     asked.owner = {below(4)};
     asked.priority = static_cast<std::int32_t>(below(3));
     asked.sampling.seed = below(3);
+    asked.output_tokens = below(13);
     if (below(8) == 0) asked.deadline = device.rig.now + instant(1 + below(60));
     if (device.admit(asked)) specs.emplace(asked.id.value, std::pair{&device, asked});
   }
@@ -277,6 +281,7 @@ struct tier_world {
   }
 
   std::mt19937_64 random;
+  bool has_tiers;
   std::vector<std::unique_ptr<tiered_device>> devices;
   std::uint32_t host_blocks = 0;
   std::unique_ptr<host_pool> host;
@@ -293,12 +298,17 @@ struct tier_world {
 
 }  // namespace
 
-TEST_CASE(
-    "random traffic over a host tier and two stores that end, answer late, twice or too much: answers stay exact, everything comes back") {
-  std::uint64_t onboarded = 0, offloaded = 0, finished = 0, failures = 0, loaded = 0;
+namespace {
+
+struct traffic_totals {
+  std::uint64_t onboarded = 0, offloaded = 0, finished = 0, failures = 0, loaded = 0, preempted = 0;
+};
+
+traffic_totals play(below_devices what) {
+  traffic_totals sum;
   for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     CAPTURE(seed);
-    tier_world world(seed);
+    tier_world world(seed, what);
     for (int step = 0; step < 400; ++step) {
       CAPTURE(step);
       world.act();
@@ -315,20 +325,37 @@ TEST_CASE(
     }
     for (auto& each : world.devices) {
       CHECK(each->rig.pool.counts().free == each->rig.options.blocks);
-      onboarded += each->tiers.onboarded().blocks_onboarded;
-      failures += each->tiers.onboarded().failures;
-      offloaded += each->tiers.offloaded().blocks_offloaded;
-      for (const auto& [id, answer] : each->rig.answers) finished += answer.reason == finish_reason::length;
+      sum.onboarded += each->tiers.onboarded().blocks_onboarded;
+      sum.failures += each->tiers.onboarded().failures;
+      sum.offloaded += each->tiers.offloaded().blocks_offloaded;
+      sum.preempted += each->rig.sched.load().preemptions;
+      for (const auto& [id, answer] : each->rig.answers) sum.finished += answer.reason == finish_reason::length;
     }
     CHECK(world.host->counts().blocks.free == world.host_blocks);
-    loaded += world.host->counts().loaded;
+    sum.loaded += world.host->counts().loaded;
   }
-  // The traffic must have met what it is about.
-  CHECK(offloaded > 5000);
-  CHECK(onboarded > 500);
-  CHECK(loaded > 20);  // into the last host of each world alone
-  CHECK(failures > 2);
-  CHECK(finished > 3000);
+  return sum;
+}
+
+}  // namespace
+
+// Each must have met what it is about.
+TEST_CASE(
+    "random traffic over a host tier and two stores that end, answer late, twice or too much: answers stay exact, everything comes back") {
+  const auto met = play(below_devices::tiers);
+  CHECK(met.offloaded > 5000);
+  CHECK(met.onboarded > 500);
+  CHECK(met.loaded > 20);  // into the last host of each world alone
+  CHECK(met.failures > 2);
+  CHECK(met.finished > 3000);
+  CHECK(met.preempted > 100);
+}
+
+TEST_CASE("random traffic with no tier below: the same gate, the same answers") {
+  const auto met = play(below_devices::nothing);
+  CHECK(met.offloaded == 0);
+  CHECK(met.finished > 3000);
+  CHECK(met.preempted > 100);
 }
 
 TEST_CASE("a prefix that left the device comes back from the host instead of being computed") {

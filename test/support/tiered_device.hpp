@@ -18,7 +18,8 @@ struct tiered_device {
   using to_tier = std::variant<slot_request, slot_commit, lease_request, lease_end, chain_touch>;
   using from_tier = std::variant<slot_grant, lease_grant>;
 
-  tiered_device(const rig_options& options, std::uint64_t number) : client(number), rig(options), tiers(rig.pool, rig.sched, rig.backend) {}
+  tiered_device(const rig_options& options, std::uint64_t number, const session_gate_options& admission = {})
+      : client(number), rig(options), tiers(rig.pool, rig.sched, rig.backend, admission) {}
 
   void settle() {
     std::vector<sequence_event> events;
