@@ -103,6 +103,7 @@ tier_status status(self_pointer self) {
           .blocks_refused = counts.refused,
           .blocks_failed = loads.blocks_failed,
           .blocks_recomputed = loads.blocks_recomputed,
+          .blocks_by_role = {counts.blocks.by_role.begin(), counts.blocks.by_role.end()},
           .integrity = pool->check_integrity().value_or("")};
 }
 

@@ -58,6 +58,8 @@ owner_id owner_of(const session_id& id, std::uint32_t incarnation, std::uint32_t
 
 owner_id session_life::owner() const noexcept { return owner_of(info_.id, info_.incarnation, owner_generation_); }
 
+owner_id session_life::heir() const noexcept { return owner_of(info_.id, info_.incarnation, UINT32_MAX); }
+
 void session_life::turn_begins(request_id id, std::int64_t now_ms) {
   info_.used_ms = now_ms;
   if (main_turn_) return;

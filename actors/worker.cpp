@@ -160,7 +160,7 @@ std::optional<failure> start(self_pointer self, worker_setup& setup) {
 }
 
 pause_forecast finish(self_pointer self, const turn_outcome& outcome) {
-  if (self->state.tier) self->send(self->state.tier, core::turn_closing{outcome.owner, closing_of(outcome)});
+  if (self->state.tier) self->send(self->state.tier, core::turn_closing{outcome.owner, closing_of(outcome), outcome.roles});
   return device_of(self).finish(outcome);
 }
 

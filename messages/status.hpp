@@ -29,6 +29,8 @@ struct worker_status {
   std::uint64_t blocks_onboarded = 0, blocks_offloaded = 0;
   std::uint64_t blocks_recomputed = 0;  ///< a tier had them, but computing them was faster
   std::uint64_t transfer_failures = 0;
+  std::uint64_t blocks_inherited = 0;         ///< handed over at a death instead of freed
+  std::vector<std::uint32_t> blocks_by_role;  ///< cached ones, by core::block_role
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
   bool operator==(const worker_status&) const = default;
@@ -49,6 +51,7 @@ struct tier_status {
   std::uint64_t blocks_refused = 0;  ///< offered and neither held nor taken
   std::uint64_t blocks_failed = 0;   ///< damaged, unreachable, or asked of a store that did not answer
   std::uint64_t blocks_recomputed = 0;  ///< a store had them, but computing them was faster
+  std::vector<std::uint32_t> blocks_by_role;  ///< cached ones, by core::block_role; empty: not known
   std::string integrity;             ///< empty when check_integrity() finds nothing
   bool operator==(const tier_status&) const = default;
 };

@@ -15,7 +15,7 @@ namespace troupe::wire {
           F(HashMismatches, hash_mismatches) F(Running, running) F(Waiting, waiting) F(Steps, steps) F(Preemptions, preemptions)        \
               F(TokensComputed, tokens_computed) F(TokensReused, tokens_reused) F(TokensSampled, tokens_sampled)                        \
                   F(BlocksOnboarded, blocks_onboarded) F(BlocksOffloaded, blocks_offloaded) F(BlocksRecomputed, blocks_recomputed)      \
-                      F(TransferFailures, transfer_failures)                                                                            \
+                      F(TransferFailures, transfer_failures) F(BlocksInherited, blocks_inherited) F(BlocksByRole, blocks_by_role)                                                                            \
                   F(NumericClass, numeric_class) F(Integrity, integrity)
 TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
 
@@ -25,7 +25,7 @@ TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
   F(Kind, kind) F(Epoch, epoch) F(BytesTotal, bytes_total) F(BlocksTotal, blocks_total) F(BlocksFree, blocks_free)                      \
       F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksPinned, blocks_pinned) F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)     \
           F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
-              F(BlocksRefused, blocks_refused) F(BlocksFailed, blocks_failed) F(BlocksRecomputed, blocks_recomputed) F(Integrity, integrity)
+              F(BlocksRefused, blocks_refused) F(BlocksFailed, blocks_failed) F(BlocksRecomputed, blocks_recomputed) F(BlocksByRole, blocks_by_role) F(Integrity, integrity)
 TROUPE_WIRE(tier_status, TierStatus, TIER_STATUS_FIELDS)
 
 }  // namespace troupe::wire

@@ -34,6 +34,27 @@ struct ToolPause {
   tookMs @3 :Int64;
 }
 
+# In the order of troupe::core::block_role.
+enum BlockRole {
+  unknown @0;
+  system @1;
+  tools @2;
+  user @3;
+  toolResult @4;
+  reasoning @5;
+  output @6;
+}
+
+struct RoleRange {
+  role @0 :BlockRole;
+  tokenEnd @1 :UInt32;
+}
+
+struct ToldRole {
+  block @0 :Common.BlockIdentity;
+  role @1 :BlockRole;
+}
+
 struct AdmitRequest {
   id @0 :UInt64;
   tokens @1 :List(Int32);
@@ -51,6 +72,7 @@ struct AdmitRequest {
   paused @13 :ToolPause;
   maxTier @14 :Common.TierLevel;
   isAhead @15 :Bool;
+  roles @16 :List(RoleRange);
 }
 
 struct TurnOutcome {
@@ -60,6 +82,7 @@ struct TurnOutcome {
   outputTokens @3 :UInt32;
   pause @4 :ToolPause;
   promptTokens @5 :UInt32;
+  roles @6 :List(ToldRole);
 }
 
 struct PauseForecast {
@@ -122,6 +145,8 @@ struct OwnerRelease {
   owner @0 :UInt64;
   keepStored @1 :Bool;
   cause @2 :EvictionCause;
+  heir @3 :UInt64;
+  head @4 :List(Common.BlockIdentity);
 }
 
 struct OwnerReleased {
@@ -179,6 +204,8 @@ struct WorkerStatus {
   blocksRecomputed @21 :UInt64;
   transferFailures @22 :UInt64;
   blocksPinned @23 :UInt32;
+  blocksInherited @24 :UInt64;
+  blocksByRole @25 :List(UInt32);
 }
 
 struct TierStatusRequest {
@@ -203,4 +230,5 @@ struct TierStatus {
   blocksFailed @15 :UInt64;
   blocksRecomputed @16 :UInt64;
   blocksPinned @17 :UInt32;
+  blocksByRole @18 :List(UInt32);
 }

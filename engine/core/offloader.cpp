@@ -32,7 +32,7 @@ std::optional<slot_request> offloader::offer(instant now) {
     }
     if (pool_.lowest_tier(block) < tier_level::host) continue;
     const auto held = pool_.describe(block);
-    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
+    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role});
     pool_.lease(block);
     batch_.push_back(block);
   }

@@ -2,6 +2,7 @@
 // files. A segment's valued bytes are those that a reclaim would like to carry over.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/block_role.hpp"
 #include "engine/store/stored_block.hpp"
 
 namespace troupe::store {
@@ -46,6 +48,7 @@ class disk_index {
   [[nodiscard]] const disk_entry& at(slot slot) const { return nodes_[slot].entry; }
   [[nodiscard]] std::size_t size() const { return nodes_.size() - free_.size(); }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] const std::array<std::uint64_t, core::block_roles>& by_role() const { return by_role_; }
   [[nodiscard]] segment_share share_of(std::uint64_t segment) const;
   [[nodiscard]] bool is_valued(const disk_entry& entry) const;
 
@@ -71,6 +74,7 @@ class disk_index {
     slot previous = none, next = none;  ///< in its segment
     bool used = false;
   };
+  std::uint64_t& count_of(const disk_entry& entry) { return by_role_[static_cast<std::size_t>(core::role_of_number(entry.retention.role))]; }
   void enter_segment(slot slot);
   void leave_segment(slot slot);
 
@@ -81,6 +85,7 @@ class disk_index {
   std::unordered_map<std::uint64_t, segment_share> segments_;
   std::set<std::pair<unix_ms, slot>> by_expiry_;
   std::uint64_t bytes_ = 0;
+  std::array<std::uint64_t, core::block_roles> by_role_{};
 };
 
 }  // namespace troupe::store
