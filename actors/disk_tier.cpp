@@ -94,7 +94,11 @@ void work(self_pointer self, milliseconds longest) {
   else
     state.store->poll(unix_now(self), completions);
   for (const auto& each : completions)
-    if (auto done = state.active.extract(each.ticket)) settle(self, done.mapped(), each.result);
+    if (auto done = state.active.extract(each.ticket)) {
+      if (each.result == store::store_result::loaded)
+        state.batches.at(done.mapped().batch).forms[done.mapped().index].retention = each.retention;
+      settle(self, done.mapped(), each.result);
+    }
   announce(self);
   if (!is_moving || state.work_pending) return;
   state.work_pending = true;
@@ -162,6 +166,7 @@ tier_status status(self_pointer self) {
   set(core::eviction_cause::capacity, store::removal_cause::capacity);
   set(core::eviction_cause::ttl, store::removal_cause::ttl);
   set(core::eviction_cause::death, store::removal_cause::dropped);
+  status.blocks_by_role.assign(counts.by_role.begin(), counts.by_role.end());
   status.hash_mismatches = counts.mismatched;
   status.blocks_read = counts.loaded;
   status.blocks_refused = counts.refused_busy + counts.refused_rate;

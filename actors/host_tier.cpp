@@ -104,6 +104,7 @@ tier_status status(self_pointer self) {
           .blocks_failed = loads.blocks_failed,
           .blocks_recomputed = loads.blocks_recomputed,
           .blocks_given_up = counts.given_up,
+          .blocks_by_role = {counts.blocks.by_role.begin(), counts.blocks.by_role.end()},
           .integrity = pool->check_integrity().value_or("")};
 }
 

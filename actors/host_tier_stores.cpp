@@ -80,6 +80,7 @@ owner_released release_blocks(host_tier_pointer self, const owner_release& relea
   auto&& [pool, stores] = std::tie(self->state.pool, self->state.stores);
   stores.loader->release_owner(release.owner);
   const auto before = pool->counts().blocks.cached;
+  if (!release.head.empty()) pool_of(self).bequeath(release.owner, release.heir, release.head);
   auto its_own = pool_of(self).release_owner(release.owner, release.cause);
   for (const auto& store : stores.below) {
     caf::anon_send(store.handle, release);

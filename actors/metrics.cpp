@@ -1,8 +1,11 @@
 #include "actors/metrics.hpp"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <string_view>
+
+#include "engine/core/block_role.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -44,6 +47,8 @@ constexpr std::array<family<worker_status>, 19> worker_families{{
      [](const worker_status& w) { return w.blocks_offloaded; }},
     {"troupe_worker_blocks_recomputed_total", "counter", "Blocks computed because copying them would have taken longer.",
      [](const worker_status& w) { return w.blocks_recomputed; }},
+    {"troupe_worker_blocks_inherited_total", "counter", "Blocks that a dead session left to its parent.",
+     [](const worker_status& w) { return w.blocks_inherited; }},
     {"troupe_worker_transfer_failures_total", "counter", "Copies between tiers that failed.",
      [](const worker_status& w) { return w.transfer_failures; }},
 }};
@@ -128,6 +133,19 @@ void add_session_waits(std::string& text, const std::vector<worker_status>& all)
     }
 }
 
+/// Cached blocks by what they hold; nothing of a tier that does not know.
+template <class Status>
+void add_roles(std::string& text, std::string_view name, const std::vector<Status>& all) {
+  if (all.empty()) return;
+  open_family(text, name, "gauge", "Cached blocks by what they hold.");
+  for (const auto& status : all)
+    for (std::size_t at = 0; at < std::min(status.blocks_by_role.size(), core::block_roles); ++at) {
+      auto labels = labels_of(status);
+      labels.insert(labels.size() - 1, ",role=\"" + std::string{to_string(static_cast<core::block_role>(at))} + "\"");
+      add_sample(text, name, labels, status.blocks_by_role[at]);
+    }
+}
+
 }  // namespace
 
 std::string escape_label(std::string_view value) {
@@ -150,6 +168,8 @@ std::string render_gauges(const std::vector<worker_status>& workers, const std::
   add_removals(text, "troupe_worker_blocks_removed_total", workers);
   add_session_waits(text, workers);
   add_removals(text, "troupe_tier_blocks_removed_total", tiers);
+  add_roles(text, "troupe_worker_blocks_by_role", workers);
+  add_roles(text, "troupe_tier_blocks_by_role", tiers);
   open_family(text, "troupe_sessions", "gauge", "Sessions by state.");
   for (const auto& [state, count] : node.sessions)
     add_sample(text, "troupe_sessions", "{state=\"" + std::string{to_string(state)} + "\"}", count);

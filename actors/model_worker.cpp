@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "messages/base/limits.hpp"
+
 namespace troupe::actors {
 namespace {
 
@@ -21,11 +23,21 @@ expected<model_worker_options> fitted(model_worker_options options, const core::
   return options;
 }
 
+/// What nobody says otherwise of is output from where the worker generates.
+std::vector<core::role_range> roles_of(const admit_request& request) {
+  auto roles = request.roles;
+  const auto begin = static_cast<std::uint32_t>(request.tokens.size());
+  if (roles.empty() || roles.back().token_end < begin) roles.push_back({core::block_role::unknown, begin});
+  roles.push_back({core::block_role::output, UINT32_MAX});
+  return roles;
+}
+
 core::sequence_spec spec_of(const admit_request& request, const core::block_hasher& hasher, instant now) {
   core::sequence_spec spec{.id = request.id,
                            .tokens = request.tokens,
                            .continued = request.continued,
                            .chain = request.chain,
+                           .roles = roles_of(request),
                            .hasher = hasher,
                            .owner = request.owner,
                            .input = request.input,
@@ -77,6 +89,7 @@ model_worker::~model_worker() { backend_.reset(); }
 expected<request_id> model_worker::admit(const admit_request& request, instant now) {
   if (holds_unknown_token(request.tokens, backend_->traits().vocabulary))
     return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
+  if (request.roles.size() > limits::role_ranges_max) return failure{errc::invalid_request, "the roles have too many ranges", "roles"};
   const auto& paused = request.paused;
   const core::block_hasher hasher{request.scope_seed, options_.pool.block_tokens};
   if (auto admitted = tiers_.admit(spec_of(request, hasher, now), now, options_.scheduler); !admitted) return admitted.error();
@@ -110,6 +123,7 @@ void model_worker::cancel(request_id id) { tiers_.cancel(id, events_); }
 
 owner_released model_worker::release(const owner_release& release) {
   tiers_.sessions().release_owner(release.owner);
+  if (!release.head.empty()) pool_.bequeath(release.owner, release.heir, release.head);
   return {pool_.release_owner(release.owner, release.cause)};
 }
 
@@ -122,6 +136,7 @@ void model_worker::forget(const owner_forget& forgotten) { pool_.forget(forgotte
 
 pause_forecast model_worker::finish(const turn_outcome& outcome) {
   pool_.finish_turn(outcome.owner, closing_of(outcome));
+  pool_.correct_roles(outcome.roles);
   pause_forecast told;
   const double rate = tiers_.onboarded().blocks_per_s;
   if (rate > 0) told.load_ms = ms_of((outcome.prompt_tokens + outcome.output_tokens) / options_.pool.block_tokens / rate);
@@ -222,6 +237,8 @@ worker_status model_worker::status() const {
           .sessions_waiting = sessions.waiting,
           .session_waits_by_room = sessions.ended_by_room,
           .session_waits_by_bound = sessions.ended_by_bound,
+          .blocks_inherited = blocks.inherited,
+          .blocks_by_role = {blocks.by_role.begin(), blocks.by_role.end()},
           .numeric_class = backend_->traits().numeric_class,
           .integrity = scheduler_.check_integrity(leases).value_or("")};
 }

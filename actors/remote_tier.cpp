@@ -57,20 +57,23 @@ std::uint32_t find(self_pointer self, const core::store_find& wanted) {
   return static_cast<std::uint32_t>(std::ranges::find(there, false) - there.begin());
 }
 
-/// How many leading ones have arrived.
-std::uint32_t get(self_pointer self, const core::store_get& asked) {
+/// The leading ones that have arrived.
+core::store_got get(self_pointer self, const core::store_get& asked) {
   const auto& about = self->state.setup.about;
   const auto forms = stored_forms(about, *asked.chain, asked.from, asked.slots.size(), block_tokens_of(*asked.chain));
   std::vector<store::remote_get> gets;
   for (std::size_t i = 0; i < forms.size(); ++i) gets.push_back({&forms[i], {asked.slots[i], about.block_bytes}});
-  const auto is_lost = [](const store::remote_loaded& each) { return each.result != store::store_result::loaded; };
+  core::store_got got{asked.load, 0, {}};
   const auto most = blocks_per_call(self);
   for (std::size_t at = 0; at < gets.size(); at += most) {
     const auto loaded = self->state.store->get(unix_now(self), std::span(gets).subspan(at, std::min(most, gets.size() - at)));
-    const auto lost = std::ranges::find_if(loaded, is_lost);
-    if (lost != loaded.end()) return static_cast<std::uint32_t>(at + static_cast<std::size_t>(lost - loaded.begin()));
+    for (const auto& each : loaded) {
+      if (each.result != store::store_result::loaded) return got;
+      got.roles.push_back(core::role_of_number(each.retention.role));
+      ++got.blocks;
+    }
   }
-  return static_cast<std::uint32_t>(gets.size());
+  return got;
 }
 
 tier_status status(self_pointer self) {
@@ -115,7 +118,7 @@ store_tier_actor::behavior_type remote_tier(self_pointer self, remote_tier_setup
         self->send(client, core::store_found{wanted.load, find(self, wanted)});
       },
       [self](const core::store_get& asked, const store_client_actor& client) {
-        self->send(client, core::store_got{asked.load, get(self, asked)});
+        self->send(client, get(self, asked));
       },
       [](const core::store_drop&) { /* another process may share them: they leave by their ttl */ },
   };

@@ -181,6 +181,7 @@ session_local_actor::behavior_type session(session_pointer self, session_setup s
       [self](const session_tick&) { take_tick(self); },
       [self](const session_orphaned&) { take_orphaned(self); },
       [self](const session_drain& drain) { return take_drain(self, drain); },
+      [self](const session_bequest& bequest) { return take_bequest(self, bequest); },
   };
 }
 

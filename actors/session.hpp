@@ -24,6 +24,7 @@ struct session_setup {
   std::size_t turns_max = limits::turns_per_session_max;
   std::int64_t unix_offset_ms = 0;  ///< Unix time minus the actor clock
   std::optional<worker_id> parent_worker;
+  session_parent_actor parent;  ///< null: it has none, or none that is awake
 };
 
 struct session_actor_state;

@@ -12,7 +12,7 @@
 #include "actors/session_history.hpp"
 #include "actors/session_life.hpp"
 #include "actors/session_pause.hpp"
-#include "actors/session_prompts.hpp"
+#include "actors/session_speculation.hpp"
 #include "actors/session_verb_memory.hpp"
 #include "actors/session_wishes.hpp"
 #include "actors/turn.hpp"
@@ -31,19 +31,15 @@ struct session_turn {
   std::optional<core::instant> retry_at{};
 };
 
+/// An owner whose history has been compacted, and the begin of its prompts.
+struct session_legacy {
+  owner_id owner;
+  std::vector<core::block_identity> head;
+};
+
 struct session_worker {
   worker_id id;
   worker_actor handle;
-};
-
-/// The next prompt's expected begin, which is being computed ahead.
-struct session_speculation {
-  request_id id;
-  std::uint32_t tokens = 0;  ///< 0: there is none
-  std::uint64_t number = 0;  ///< of the pause in which it is worth anything
-  worker_actor worker{};
-  session_prompts::scope scope{};
-  std::uint64_t scope_seed = 0;
 };
 
 using verb_promise = caf::typed_response_promise<verb_answer>;
@@ -68,7 +64,9 @@ struct session_actor_state {
   std::optional<std::uint32_t> pause_announced_ms;  ///< of the pause that begins when the running turn ends
   std::unordered_map<request_id, session_turn> turns;
   std::vector<session_worker> workers;  ///< that may hold blocks of ours, the latest used last
-  std::vector<owner_id> superseded;  ///< owners of compacted history, until the next prompt owns what it keeps
+  std::vector<core::block_identity> head;  ///< of the last main prompt: what is the system's and the tools'
+  std::vector<session_legacy> superseded;  ///< until the next prompt owns what it keeps
+  bool has_inherited = false;              ///< from children that have died
   std::optional<owner_id> resting;   ///< the owner before a rest: the stores still keep what it pinned
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;
@@ -118,9 +116,17 @@ enum class pause_end : std::uint8_t { turn, left };
 tool_pause end_pause(session_pointer self, pause_end how);
 
 // the next prompt (session_speculation.cpp)
+/// A turn has ended whose answer may close a loop.
 void speculate(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished);
 /// A main turn has started with so many cached tokens, or none will (0).
 void end_speculation(session_pointer self, std::uint32_t cached_tokens, std::uint32_t block_tokens);
+
+// what the dead leave (session_bequests.cpp)
+/// Calls `then` with the owner that inherits, at once when nobody does; 0: nobody.
+void find_heir(session_pointer self, std::function<void(owner_id)> then);
+caf::result<session_heir> take_bequest(session_pointer self, const session_bequest& bequest);
+/// Frees what dead children have left, on every holder.
+void release_inherited(session_pointer self);
 
 // verbs, blocks and death (session_verbs.cpp)
 caf::result<verb_answer> take_verb(session_pointer self, const session_verb& verb);

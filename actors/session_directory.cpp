@@ -53,7 +53,10 @@ void ensure_actor(session_directory_pointer self, session_entry& entry) {
   setup.idle_ttl = state.setup.idle_ttl;
   setup.turns_max = state.setup.turns_per_session_max;
   setup.unix_offset_ms = state.setup.unix_offset_ms;
-  if (auto* parent = state.table.find(entry.info.parent)) setup.parent_worker = parent->worker;
+  if (auto* parent = state.table.find(entry.info.parent)) {
+    setup.parent_worker = parent->worker;
+    if (parent->handle) setup.parent = caf::actor_cast<session_parent_actor>(parent->handle);
+  }
   const auto handle = spawn_session(self->system(), std::move(setup));
   self->monitor(caf::actor_cast<caf::actor>(handle));
   state.table.bind(entry, handle);

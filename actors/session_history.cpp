@@ -50,4 +50,10 @@ owner_forget session_history::diverging(owner_id owner, std::span<const core::bl
   return left;
 }
 
+owner_forget session_history::behind(owner_id owner, std::size_t first) const {
+  owner_forget left{owner, {}, core::eviction_cause::superseded};
+  if (owner == owner_ && first < chain_.size()) left.blocks.assign(chain_.begin() + static_cast<std::ptrdiff_t>(first), chain_.end());
+  return left;
+}
+
 }  // namespace troupe::actors

@@ -24,6 +24,8 @@ class session_history {
                                          std::span<const core::block_identity> chain) const;
   /// The same for a prompt that is known to go on with it after a user message.
   [[nodiscard]] owner_forget diverging(owner_id owner, std::span<const core::block_identity> chain) const;
+  /// The blocks from number `first` on.
+  [[nodiscard]] owner_forget behind(owner_id owner, std::size_t first) const;
 
  private:
   owner_id owner_;

@@ -64,6 +64,7 @@ std::uint64_t session_life::number() const noexcept { return owner_of(info_.id, 
 std::uint32_t session_life::output_tokens_mean() const noexcept {
   return info_.turns == 0 ? 0 : static_cast<std::uint32_t>((info_.output_tokens + info_.turns - 1) / info_.turns);
 }
+owner_id session_life::heir() const noexcept { return owner_of(info_.id, info_.incarnation, UINT32_MAX); }
 
 void session_life::turn_begins(request_id id, std::int64_t now_ms) {
   info_.used_ms = now_ms;

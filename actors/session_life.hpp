@@ -56,6 +56,10 @@ class session_life {
   bool rest();
   void release_owner() noexcept { ++owner_generation_; }
   void die(std::int64_t now_ms);
+  /// Of the main prompt that comes now.
+  void set_role_tokens(std::vector<std::uint32_t> by_role) { info_.role_tokens = std::move(by_role); }
+  /// Whose the blocks are that dead children have left to this session: the same as long as it lives.
+  [[nodiscard]] owner_id heir() const noexcept;
   void set_children(std::size_t alive) { info_.children = static_cast<std::uint32_t>(alive); }
   /// How long the last tool pause took, once it has ended.
   [[nodiscard]] std::optional<std::int64_t> last_pause_ms() const noexcept { return last_pause_ms_; }

@@ -5,6 +5,7 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/typed_actor.hpp>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "messages/interfaces.hpp"
@@ -23,6 +24,17 @@ struct session_services {
 /// of their own. Call it after set_defaults. (To tell what would be answered, use caf::anon_send: self->anon_send names a sender in 0.17,
 /// and the answer would come back as a message that nobody expects.)
 void outlive_errors(caf::scheduled_actor* self, const std::string& name);
+
+/// A child that dies asks its parent under which owner the begin of its prompts, which these workers hold, is to live on.
+struct session_bequest {
+  session_id child;
+  std::vector<std::pair<worker_id, worker_actor>> workers;
+};
+struct session_heir {
+  owner_id owner;
+};
+/// A session as its children see it, here.
+using session_parent_actor = caf::typed_actor<caf::replies_to<session_bequest>::with<session_heir>>;
 
 /// A session wakes itself: a deadline, a retry or the idle ttl is due.
 struct session_tick {};
@@ -55,7 +67,8 @@ struct directory_counts {
 
 /// A session as its own process knows it.
 using session_local_actor = session_actor::extend<caf::reacts_to<session_services>, caf::reacts_to<session_tick>, caf::reacts_to<session_orphaned>,
-                                                  caf::replies_to<session_drain>::with<session_drained>>;
+                                                  caf::replies_to<session_drain>::with<session_drained>,
+                                                  caf::replies_to<session_bequest>::with<session_heir>>;
 /// The directory as its sessions see it, here.
 using session_home_actor = session_registry_actor::extend<caf::reacts_to<session_activity>>;
 
@@ -68,6 +81,8 @@ using session_directory_local_actor =
 }  // namespace troupe::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_services)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_bequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_heir)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_orphaned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::session_drain)

@@ -60,7 +60,7 @@ void take_prefetched(session_pointer self, std::uint64_t number, std::uint32_t b
 void begin_pause(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished) {
   auto& state = self->state;
   turn_outcome outcome{finished.id, ended.work.owner(), end_of(finished.how), finished.usage.prompt_tokens,
-                       finished.usage.output_tokens, {}};
+                       finished.usage.output_tokens, {}, ended.work.told_roles()};
   if (!state.life.ended_last(finished.id)) {
     if (worker) caf::anon_send(worker, outcome);  // a side call: nothing follows from its forecast
     return;

@@ -58,6 +58,15 @@ text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::stri
   return encode(of, std::move(rendered), {.add_special_tokens = false, .parse_special_tokens = true});
 }
 
+text::encoded_prompt session_prompts::encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered) {
+  auto encoded = encode_rendered(of, rendered);
+  text::prompt_roles aside;
+  auto& roles = of.keep ? roles_ : aside;
+  roles.update({prompt.messages, prompt.tools, rendered, *of.model->tokens}, encoded);
+  encoded.roles = roles.ranges();
+  return encoded;
+}
+
 expected<text::encoded_prompt> session_prompts::encode_plain(const scope& of, const turn_prompt& prompt) {
   if (prompt.what == turn_prompt::kind::text) return encode(of, prompt.text, {.add_special_tokens = true, .parse_special_tokens = true});
   const auto size = static_cast<token_id>(of.model->tokens->size());

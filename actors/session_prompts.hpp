@@ -7,7 +7,7 @@
 #include <string>
 
 #include "actors/served_model.hpp"
-#include "engine/text/prompt_encoder.hpp"
+#include "engine/text/prompt_roles.hpp"
 #include "messages/turn.hpp"
 
 namespace troupe::actors {
@@ -27,11 +27,15 @@ class session_prompts {
     bool keep = true;  ///< false: a side call
   };
 
+  /// What a template made of the prompt's messages, with the roles of its tokens.
+  text::encoded_prompt encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered);
+  /// A rendering that no turn has asked for.
   text::encoded_prompt encode_rendered(const scope& of, std::string rendered);
   /// A text or token prompt as it is. Fails with invalid_request for a token that the model does not have.
   expected<text::encoded_prompt> encode_plain(const scope& of, const turn_prompt& prompt);
   void forget() {
     encoder_.reset();
+    roles_.forget();
     plain_.reset();
   }
   /// The last prompt of the main conversation, with the seed of its chain. Null: none is remembered.
@@ -41,6 +45,8 @@ class session_prompts {
     std::uint32_t block_tokens = 0;
   };
   [[nodiscard]] remembered last() const;
+  /// Of the last main chat: the tokens up to the end of a piece. 0: the template has left it out.
+  [[nodiscard]] std::uint32_t token_end(std::size_t message, std::size_t block) const { return roles_.token_end(message, block); }
 
  private:
   text::encoded_prompt encode(const scope& of, std::string text, text::tokenizer::encode_options options);
@@ -52,6 +58,7 @@ class session_prompts {
   };
   kept_scope kept_;
   std::optional<text::prompt_encoder> encoder_;
+  text::prompt_roles roles_;                   ///< of what the encoder made last
   std::optional<text::encoded_prompt> plain_;  ///< the last prompt when it came as tokens
 };
 

@@ -54,11 +54,21 @@ void compute_ahead(session_pointer self, const session_speculation& of, text::en
             });
 }
 
+/// Nobody can say what the template will keep of the loop's reasoning. Those in use keep none: should one do, it is computed again.
+void give_up_reasoning(session_pointer self, const session_speculation& of) {
+  auto& state = self->state;
+  if (of.number != state.pause.number || !of.reasoning_begin) return;
+  const auto left = state.history.behind(state.life.owner(), *of.reasoning_begin / of.scope.model->block_tokens);
+  if (left.blocks.empty()) return;
+  for (const auto& each : state.workers) caf::anon_send(each.handle, left);
+}
+
 void take_next(session_pointer self, const session_speculation& of, const std::string& rendered) {
   auto& state = self->state;
   const auto words = rendered.find(next_words);
   const bool is_current = of.number == state.pause.number && state.life.state() == session_state::idle;
-  if (!is_current || words == std::string::npos) return;
+  if (!is_current) return;
+  if (words == std::string::npos) return give_up_reasoning(self, of);
   auto scope = of.scope;
   scope.keep = false;
   auto prefix = state.prompts.encode_rendered(scope, rendered.substr(0, words));
@@ -72,7 +82,10 @@ void take_next(session_pointer self, const session_speculation& of, const std::s
 
 void speculate(session_pointer self, const session_turn& ended, const worker_actor& worker, const turn_finished& finished) {
   auto& state = self->state;
-  const bool closes = finished.how == turn_end::stop && finished.usage.reasoning_tokens > 0 && ended.prompt_scope.keep;
+  // The loop may have reasoned before this answer; and what nobody has parsed, the template still knows by its tag.
+  const auto reasoning_begin = text::open_reasoning(ended.work.roles());
+  const bool has_reasoned = reasoning_begin || ended.work.text().find("</think>") != std::string::npos;
+  const bool closes = finished.how == turn_end::stop && has_reasoned && ended.prompt_scope.keep;
   const bool is_chat = ended.work.request().prompt.what == turn_prompt::kind::chat && !ended.work.request().hints.final_turn;
   if (!worker || !closes || !is_chat || state.draining || state.life.state() != session_state::idle) return;
   const auto input = template_input(next_request(ended.work), ended.work.model());
@@ -82,8 +95,9 @@ void speculate(session_pointer self, const session_turn& ended, const worker_act
   of.scope = ended.prompt_scope;
   of.scope_seed = ended.work.scope_seed();
   of.number = state.pause.number;
+  of.reasoning_begin = reasoning_begin;
   self->request(state.setup.services.renderer, milliseconds{limits::render_request_wait}, render_request{finished.id, ended.work.model().id, *input})
-      .then([=](const render_result& rendered) { take_next(self, of, rendered.text); }, [](const caf::error&) { /* nothing is lost */ });
+      .then([=](const render_result& rendered) { take_next(self, of, rendered.text); }, [=](const caf::error&) { give_up_reasoning(self, of); });
 }
 
 void end_speculation(session_pointer self, std::uint32_t cached_tokens, std::uint32_t block_tokens) {

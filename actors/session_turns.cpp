@@ -1,12 +1,14 @@
 // The conversation of one turn: render -> route -> admit -> progress, each a request whose late answer is recognised by its number.
 // Every way out of a turn leads through `tell`, so its sink, the router, the trace and the session's life hear of the end once.
 #include <algorithm>
+#include <span>
+#include <utility>
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/session_actor_state.hpp"
 #include "actors/turn_sampling.hpp"
-#include "engine/text/message_spans.hpp"
+#include "engine/text/prompt_roles.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
 
@@ -46,7 +48,7 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   if (ended.routed) self->send(state.setup.services.router, route_end{id});
   // Blocks of an owner that has given up its history meanwhile: nobody else will release them.
   const auto owner = ended.work.owner();
-  const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner) == state.superseded.end();
+  const bool given_up = owner != state.life.owner() && std::ranges::find(state.superseded, owner, &session_legacy::owner) == state.superseded.end();
   if (given_up) {
     const auto cause = state.life.state() == session_state::dead ? core::eviction_cause::death : core::eviction_cause::compaction;
     const owner_release release{owner, false, cause};
@@ -87,17 +89,32 @@ void tell(session_pointer self, request_id id, turn_output output) {
 }
 
 /// Cache breakpoints are wishes about the prompt up to them.
-void take_breakpoints(session_pointer self, const session_turn& of, const std::string& rendered) {
+void take_breakpoints(session_pointer self, const session_turn& of) {
   const auto& request = of.work.request();
   const auto& messages = request.prompt.messages;
   auto ranges = request.hints.retain;
-  for (const auto& span : text::find_spans(messages, rendered)) {
-    const auto ttl_ms = messages[span.message].blocks[span.block].cache_ttl_ms;
-    if (ttl_ms == 0) continue;
-    const auto end = text::tokens_within(of.work.tokens(), *of.work.model().tokens, span.byte_end);
-    if (end > 0) ranges.push_back({0, static_cast<std::uint32_t>(end), limits::breakpoint_priority, ttl_ms});
+  for (std::size_t message = 0; message < messages.size(); ++message) {
+    const auto& blocks = messages[message].blocks;
+    for (std::size_t block = 0; block < blocks.size(); ++block) {
+      if (blocks[block].cache_ttl_ms == 0) continue;
+      const auto end = self->state.prompts.token_end(message, block);
+      if (end > 0) ranges.push_back({0, end, limits::breakpoint_priority, blocks[block].cache_ttl_ms});
+    }
   }
   self->state.wishes.take(ranges, now_of(self));
+}
+
+/// Who speaks in the main prompt, for who asks, and what of it others begin with too.
+void note_prompt(session_pointer self, const turn& work) {
+  auto& state = self->state;
+  const auto& roles = work.roles();
+  std::vector<std::uint32_t> by_role(roles.empty() ? 0 : core::block_roles);
+  std::uint32_t begin = 0;
+  for (const auto& each : roles) by_role[static_cast<std::size_t>(each.role)] += each.token_end - std::exchange(begin, each.token_end);
+  state.life.set_role_tokens(std::move(by_role));
+  const std::size_t head = text::head_tokens(roles) / work.model().block_tokens;
+  const auto blocks = std::span(work.chain()).first(std::min({head, work.chain().size(), limits::bequest_blocks_max}));
+  state.head.assign(blocks.begin(), blocks.end());
 }
 
 /// Ahead of the turn: what the new prompt does not share with the last one makes room for what it needs.
@@ -113,10 +130,11 @@ void take_rendered(session_pointer self, request_id id, std::uint32_t asked, con
   if (!found) return;
   const bool reasons = ends_in_reasoning(rendered.text);
   found->render_input.clear();
-  auto prompt = self->state.prompts.encode_rendered(found->prompt_scope, rendered.text);
+  auto prompt = self->state.prompts.encode_chat(found->prompt_scope, found->work.request().prompt, rendered.text);
   if (auto error = found->work.take_prompt(std::move(prompt), reasons)) return fail_turn(self, id, std::move(*error));
   if (found->prompt_scope.keep) {
-    take_breakpoints(self, *found, rendered.text);
+    take_breakpoints(self, *found);
+    note_prompt(self, found->work);
     leave_behind(self, *found);
   }
   resume_turn(self, id);
@@ -263,6 +281,7 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
     state.wishes.take(made->work.request().hints.retain, now_of(self));
     state.cache_ttl = milliseconds{made->work.request().hints.cache_ttl_ms};
     state.pause_announced_ms.reset();
+    if (made->work.has_prompt()) note_prompt(self, made->work);
   }
   if (state.life.state() != session_state::generating) made->paused = end_pause(self, pause_end::turn);
   made->work.set_input(input_of(made->work.request(), made->paused.took_ms >= 0));
@@ -295,7 +314,7 @@ void take_progress(session_pointer self, const sequence_progress& progress) {
     end_speculation(self, progress.cached_tokens, found->work.model().block_tokens);
   const bool keeps = progress.started && found->work.owner() == self->state.life.owner();
   tell(self, progress.id, found->work.advance(progress, now_of(self)));
-  if (keeps) release_superseded(self);
+  if (keeps && self->state.life.state() != session_state::dead) release_superseded(self);
 }
 
 void fail_turn(session_pointer self, request_id id, failure error) {

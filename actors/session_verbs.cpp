@@ -27,8 +27,8 @@ class freed_sum {
 using sum_pointer = std::shared_ptr<freed_sum>;
 
 /// The sum is of devices: what the tiers hold are copies.
-void release_owner(session_pointer self, owner_id owner, core::eviction_cause cause, const sum_pointer& sum) {
-  const owner_release release{owner, self->state.life.state() == session_state::dormant, cause};
+void release_owner(session_pointer self, owner_release release, const sum_pointer& sum) {
+  release.keep_stored = self->state.life.state() == session_state::dormant;
   for (const auto& tier : self->state.setup.services.tiers) caf::anon_send(tier, release);
   for (const auto& each : self->state.workers) {
     sum->expect();
@@ -45,14 +45,19 @@ void release_resting(session_pointer self) {
 }
 
 /// Gives up everything that the session owns; what its running turns still add is released when they end.
-void release_blocks(session_pointer self, core::eviction_cause cause, const sum_pointer& sum) {
+void release_blocks(session_pointer self, core::eviction_cause cause, const sum_pointer& sum, owner_id heir = {}) {
   auto& state = self->state;
   end_speculation(self, 0, 0);
   release_resting(self);
-  for (const auto owner : std::exchange(state.superseded, {})) release_owner(self, owner, core::eviction_cause::compaction, sum);
-  const auto owner = state.life.owner();
+  for (const auto& each : std::exchange(state.superseded, {}))
+    release_owner(self, {each.owner, false, core::eviction_cause::compaction, {}, {}}, sum);
+  owner_release release{state.life.owner(), false, cause, heir, {}};
+  if (heir.value != 0) release.head = std::exchange(state.head, {});
   state.life.release_owner();
-  release_owner(self, owner, cause, sum);
+  release_owner(self, std::move(release), sum);
+  const auto rests = state.life.state();
+  if (state.has_inherited && (rests == session_state::dead || rests == session_state::dormant))
+    release_owner(self, {state.life.heir(), false, cause, {}, {}}, sum);
 }
 
 /// The history so far keeps its blocks under an owner of its own: a prefix of it returns with the next prompt.
@@ -61,7 +66,7 @@ void supersede(session_pointer self) {
   // Compacted again and again without a turn between: nothing was computed under the present owner.
   if (state.superseded.size() >= limits::superseded_owners_max) return;
   end_speculation(self, 0, 0);
-  state.superseded.push_back(state.life.owner());
+  state.superseded.push_back({state.life.owner(), state.head});
   state.life.release_owner();
 }
 
@@ -86,6 +91,7 @@ void settle(session_pointer self, const std::string& key, std::string_view verb,
 
 void finish_death(session_pointer self, const std::string& key, verb_answer answer, std::uint32_t freed) {
   answer.blocks_freed = freed;
+  release_inherited(self);  // again: a child may have died while this session did
   // The directory hears of the death before the harness does: a turn that follows the answer must find a new incarnation.
   tell_home(self);
   self->send(self->state.setup.home, session_gone{self->state.life.info().id});
@@ -182,8 +188,9 @@ std::string waiting_key(session_pointer self, const session_verb& verb) {
 
 session_actor_state::~session_actor_state() {
   if (life.state() == session_state::dead) return;
-  superseded.push_back(life.owner());
-  for (const auto owner : superseded) {
+  superseded.push_back({life.owner(), {}});
+  if (has_inherited) superseded.push_back({life.heir(), {}});
+  for (const auto& [owner, its_head] : superseded) {
     for (const auto& worker : workers) caf::anon_send(worker.handle, owner_release{owner, true});
     for (const auto& tier : setup.services.tiers) caf::anon_send(tier, owner_release{owner, true});
   }
@@ -251,8 +258,10 @@ void begin_death(session_pointer self, const std::string& key, const session_ver
   answer.id = verb.id;
   auto sum = std::make_shared<freed_sum>([self, answer, key](std::uint32_t freed) { finish_death(self, key, answer, freed); });
   kill_children(self, verb.id, sum);
-  release_blocks(self, core::eviction_cause::death, sum);
-  sum->arrive(0);
+  find_heir(self, [self, sum](owner_id heir) {
+    release_blocks(self, core::eviction_cause::death, sum, heir);
+    sum->arrive(0);
+  });
 }
 
 void take_child(session_pointer self, const session_id& id, const session_kin_actor& child) {
@@ -274,7 +283,8 @@ void remember_worker(session_pointer self, worker_id id, const worker_actor& wor
   std::erase_if(workers, [&](const session_worker& each) { return each.id == id; });
   workers.push_back({id, worker});
   if (workers.size() <= limits::workers_per_session_max) return;
-  caf::anon_send(workers.front().handle, owner_release{self->state.life.owner(), true, core::eviction_cause::superseded});
+  for (const auto owner : {self->state.life.owner(), self->state.life.heir()})
+    caf::anon_send(workers.front().handle, owner_release{owner, true, core::eviction_cause::superseded, {}, {}});
   workers.erase(workers.begin());
 }
 
@@ -287,7 +297,9 @@ void release_superseded(session_pointer self) {
     answer.blocks_freed = freed;
     tell_lifecycle(self, to_string(verb_kind::compact), answer);
   });
-  for (const auto owner : owners) release_owner(self, owner, core::eviction_cause::compaction, sum);
+  // A harness that compacts through another prompt comes back to its own: the begin stays.
+  const auto heir = self->state.life.owner();
+  for (const auto& each : owners) release_owner(self, {each.owner, false, core::eviction_cause::compaction, heir, each.head}, sum);
   sum->arrive(0);
 }
 

@@ -22,7 +22,7 @@ std::vector<store::stored_block> stored_forms(const store_tier_setup& of, const 
 
 std::vector<store::stored_block> stored_forms(const store_tier_setup& of, const std::vector<core::tier_block>& blocks) {
   std::vector<store::stored_block> forms;
-  for (const auto& block : blocks) forms.push_back({block.identity, block.parent, of.layout, of.scope, block.tokens, {}});
+  for (const auto& block : blocks) forms.push_back({block.identity, block.parent, of.layout, of.scope, block.tokens, {.role = static_cast<std::uint8_t>(block.role)}});
   return forms;
 }
 

@@ -40,7 +40,7 @@ store::stored_intent pins_of(const owner_intent& intent, store::unix_ms now);
 struct store_batch {
   std::variant<core::store_put, core::store_get> asked;
   store_client_actor answer_to;
-  std::vector<store::stored_block> forms;
+  std::vector<store::stored_block> forms;  ///< of a get: with the retention of what was loaded
   std::vector<bool> arrived;  ///< of a get: loaded; of a put: there
   std::size_t left = 0;
 };
@@ -53,9 +53,10 @@ void answer_batch(Self* self, const store_batch& batch) {
     self->send(batch.answer_to, core::store_put_done{put->transfer, is_complete});
     return;
   }
-  std::uint32_t whole = 0;
-  while (whole < batch.arrived.size() && batch.arrived[whole]) ++whole;
-  self->send(batch.answer_to, core::store_got{std::get<core::store_get>(batch.asked).load, whole});
+  core::store_got got{std::get<core::store_get>(batch.asked).load, 0, {}};
+  for (; got.blocks < batch.arrived.size() && batch.arrived[got.blocks]; ++got.blocks)
+    got.roles.push_back(core::role_of_number(batch.forms[got.blocks].retention.role));
+  self->send(batch.answer_to, std::move(got));
 }
 
 }  // namespace troupe::actors

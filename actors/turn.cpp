@@ -85,6 +85,7 @@ std::optional<failure> turn::take_prompt(text::encoded_prompt prompt, bool begin
   if (auto error = fit_context(prompt.tokens.size())) return error;
   tokens_ = std::move(prompt.tokens);
   chain_ = std::move(prompt.chain);
+  roles_ = std::move(prompt.roles);
   prompt_tokens_ = tokens_.size();
   usage_.prompt_tokens = static_cast<std::uint32_t>(prompt_tokens_);
   decoder_.emplace(setup_.model->tokens, answer_options_of(setup_, begins_in_reasoning));
@@ -132,6 +133,7 @@ admit_request turn::admit(core::instant now) {
   request.tokens = tokens_;
   request.continued = static_cast<std::uint32_t>(tokens_.size() - prompt_tokens_);
   request.chain = chain_;
+  request.roles = roles_;
   request.scope_seed = setup_.hasher.seed();
   request.owner = setup_.owner;
   request.input = input_;
@@ -150,6 +152,28 @@ std::vector<core::block_identity> turn::whole_chain() const {
   auto chain = chain_;
   setup_.hasher.extend(chain, tokens_);
   return chain;
+}
+
+std::vector<core::told_role> turn::told_roles() const {
+  std::vector<core::told_role> told;
+  const auto width = setup_.model->block_tokens;
+  const auto chain = whole_chain();
+  for (std::size_t i = prompt_tokens_ / width; i < chain.size() && told.size() < limits::told_roles_max; ++i) {
+    const auto begin = static_cast<std::uint32_t>(i * width);
+    const auto role = core::role_of(roles_, begin, begin + width);
+    if (role != core::block_role::output) told.push_back({chain[i], role});
+  }
+  return told;
+}
+
+/// Of the token that came last.
+void turn::note_role(core::block_role role) {
+  const auto end = static_cast<std::uint32_t>(tokens_.size());
+  if (roles_.empty()) roles_.push_back({core::block_role::unknown, end - 1});
+  if (roles_.back().role == role || roles_.size() >= limits::role_ranges_max)
+    roles_.back().token_end = end;
+  else
+    roles_.push_back({role, end});
 }
 
 turn::loss turn::lose_peer(core::instant now) {
@@ -212,7 +236,9 @@ void turn::take_token(const core::sampled_token& token, turn_output& output) {
   usage_.output_tokens = static_cast<std::uint32_t>(tokens_.size() - prompt_tokens_);
   if (setup_.sampling.logprobs >= 0) untold_.push_back(token);
   std::vector<text::answer_piece> pieces;
+  const auto reasoned = decoder_->reasoning_tokens();
   answer_complete_ = !decoder_->push(token.token, pieces);
+  note_role(decoder_->reasoning_tokens() > reasoned ? core::block_role::reasoning : core::block_role::output);
   tell(pieces, output);
 }
 

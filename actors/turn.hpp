@@ -77,6 +77,10 @@ class turn {
   /// Names the blocks of prompt and answer.
   [[nodiscard]] std::vector<core::block_identity> whole_chain() const;
   [[nodiscard]] const std::vector<token_id>& tokens() const noexcept { return tokens_; }
+  /// Of prompt and answer, as far as they are known.
+  [[nodiscard]] const std::vector<core::role_range>& roles() const noexcept { return roles_; }
+  /// The answer's blocks that hold something else than output, for whoever computed them.
+  [[nodiscard]] std::vector<core::told_role> told_roles() const;
   [[nodiscard]] std::uint64_t scope_seed() const noexcept { return setup_.hasher.seed(); }
   [[nodiscard]] const std::string& reasoning() const noexcept { return reasoning_; }
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
@@ -92,6 +96,7 @@ class turn {
  private:
   void start(const sequence_progress& progress, core::instant now, turn_output& output);
   void take_token(const core::sampled_token& token, turn_output& output);
+  void note_role(core::block_role role);
   void tell(const std::vector<text::answer_piece>& pieces, turn_output& output);
   void attach_logprobs(turn_delta& delta);
   void end(const sequence_progress& progress, core::instant now, turn_output& output);
@@ -104,6 +109,7 @@ class turn {
   std::vector<token_id> stop_tokens_;
   std::vector<token_id> tokens_;             ///< the prompt, then the output
   std::vector<core::block_identity> chain_;  ///< of the full blocks of `tokens_`, extended at each admission
+  std::vector<core::role_range> roles_;      ///< of `tokens_`; empty: nothing is known of the prompt, and there is no answer yet
   std::size_t prompt_tokens_ = 0;
   std::uint32_t tokens_max_ = 0;
   std::optional<text::answer_decoder> decoder_;

@@ -161,7 +161,7 @@ std::optional<failure> start(self_pointer self, worker_setup& setup) {
 }
 
 pause_forecast finish(self_pointer self, const turn_outcome& outcome) {
-  if (self->state.tier) self->send(self->state.tier, core::turn_closing{outcome.owner, closing_of(outcome)});
+  if (self->state.tier) self->send(self->state.tier, core::turn_closing{outcome.owner, closing_of(outcome), outcome.roles});
   auto forecast = device_of(self).finish(outcome);
   settle(self);  // a session at rest may leave room for a new one
   return forecast;

@@ -1,4 +1,5 @@
 // /v1/sessions: the control surface through which a harness tells what happens in its agents' lives.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -7,6 +8,7 @@
 #include <chrono>
 #include <limits>
 
+#include "engine/core/block_role.hpp"
 #include "gateway/error_shape.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/routes.hpp"
@@ -17,6 +19,14 @@ namespace json = boost::json;
 namespace {
 
 json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+
+/// Tokens by role, those of which there are any.
+json::object describe_roles(const session_info& info) {
+  json::object roles;
+  for (std::size_t at = 0; at < std::min(info.role_tokens.size(), core::block_roles); ++at)
+    if (info.role_tokens[at] > 0) roles[core::to_string(static_cast<core::block_role>(at))] = info.role_tokens[at];
+  return roles;
+}
 
 json::object describe_session(const session_info& info) {
   json::array paused_on(info.paused_on.begin(), info.paused_on.end());
@@ -32,6 +42,7 @@ json::object describe_session(const session_info& info) {
       {"usage",
        json::object{{"prompt_tokens", info.prompt_tokens}, {"cached_tokens", info.cached_tokens}, {"output_tokens", info.output_tokens}}},
       {"context_tokens", info.context_tokens},
+      {"prompt_roles", describe_roles(info)},
       {"created_ms", info.created_ms},
       {"used_ms", info.used_ms},
       {"paused_on", std::move(paused_on)}};

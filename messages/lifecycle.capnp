@@ -82,6 +82,7 @@ struct SessionInfo {
   createdMs @11 :Int64;
   usedMs @12 :Int64;
   pausedOn @13 :List(Text);
+  roleTokens @14 :List(UInt32);
 }
 
 struct SessionListing {

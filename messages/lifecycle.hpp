@@ -65,6 +65,7 @@ struct session_info {
   std::uint32_t context_tokens = 0;  ///< of the last prompt and its answer
   std::int64_t created_ms = 0, used_ms = 0;  ///< Unix time
   std::vector<std::string> paused_on;        ///< tool names, while tool_paused
+  std::vector<std::uint32_t> role_tokens;    ///< of the last main prompt, by core::block_role; empty: it did not say
   bool operator==(const session_info&) const = default;
 };
 

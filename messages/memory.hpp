@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/core/block_hash.hpp"
+#include "engine/core/block_role.hpp"
 #include "engine/core/retention/block_intents.hpp"
 #include "engine/core/retention/retention_policy.hpp"
 #include "messages/base/ids.hpp"
@@ -27,6 +28,7 @@ struct turn_outcome {
   core::turn_end end = core::turn_end::unknown;
   std::uint32_t prompt_tokens = 0, output_tokens = 0;
   tool_pause pause;  ///< that begins now, after tool calls
+  std::vector<core::told_role> roles;  ///< of the answer's blocks that are not output, at most limits::told_roles_max
   bool operator==(const turn_outcome&) const = default;
 };
 /// What the worker has learned of such pauses, from their begin on: one in ten ends before `early_ms`, one in ten after `late_ms`.
@@ -41,6 +43,8 @@ struct owner_release {
   owner_id owner;
   bool keep_stored = false;
   core::eviction_cause cause = core::eviction_cause::death;
+  owner_id heir{};                         ///< becomes an owner of `head` first
+  std::vector<core::block_identity> head;  ///< what begins the owner's prompts, at most limits::bequest_blocks_max; empty: nothing is left to anybody
   bool operator==(const owner_release&) const = default;
 };
 struct owner_released { std::uint32_t blocks_freed = 0; bool operator==(const owner_released&) const = default; };

@@ -31,6 +31,8 @@ struct worker_status {
   std::uint64_t transfer_failures = 0;
   std::uint32_t sessions_waiting = 0;           ///< that own nothing here yet, for room beside those at work
   std::uint64_t session_waits_by_room = 0, session_waits_by_bound = 0;  ///< by what ended them
+  std::uint64_t blocks_inherited = 0;         ///< handed over at a death instead of freed
+  std::vector<std::uint32_t> blocks_by_role;  ///< cached ones, by core::block_role
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
   bool operator==(const worker_status&) const = default;
@@ -53,6 +55,7 @@ struct tier_status {
   std::uint64_t blocks_recomputed = 0;  ///< a store had them, but computing them was faster
   std::uint64_t blocks_clipped = 0;     ///< could not be pinned: the share for pins is full
   std::uint64_t blocks_given_up = 0;    ///< of puts that a store did not finish in time
+  std::vector<std::uint32_t> blocks_by_role;  ///< cached ones, by core::block_role; empty: not known
   std::string integrity;             ///< empty when check_integrity() finds nothing
   bool operator==(const tier_status&) const = default;
 };

@@ -20,10 +20,19 @@ TROUPE_WIRE(owner_intent, OwnerIntent, OWNER_INTENT_FIELDS)
 #define INTENT_APPLIED_FIELDS(F) F(Generation, generation) F(BlocksPinned, blocks_pinned) F(BlocksClipped, blocks_clipped)
 TROUPE_WIRE(intent_applied, IntentApplied, INTENT_APPLIED_FIELDS)
 
+TROUPE_WIRE_ENUM(core::block_role, output, BlockRole::OUTPUT)
+
+#define ROLE_RANGE_FIELDS(F) F(Role, role) F(TokenEnd, token_end)
+TROUPE_WIRE(core::role_range, RoleRange, ROLE_RANGE_FIELDS)
+
+#define TOLD_ROLE_FIELDS(F) F(Block, block) F(Role, role)
+TROUPE_WIRE(core::told_role, ToldRole, TOLD_ROLE_FIELDS)
+
 #define TOOL_PAUSE_FIELDS(F) F(Tool, tool) F(IsSubagent, is_subagent) F(ExpectedMs, expected_ms) F(TookMs, took_ms)
 TROUPE_WIRE(tool_pause, ToolPause, TOOL_PAUSE_FIELDS)
 
-#define TURN_OUTCOME_FIELDS(F) F(Id, id) F(Owner, owner) F(End, end) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Pause, pause)
+#define TURN_OUTCOME_FIELDS(F) F(Id, id) F(Owner, owner) F(End, end) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Pause, pause) \
+  F(Roles, roles)
 TROUPE_WIRE(turn_outcome, TurnOutcome, TURN_OUTCOME_FIELDS)
 
 #define PAUSE_FORECAST_FIELDS(F) F(EarlyMs, early_ms) F(MedianMs, median_ms) F(LateMs, late_ms) F(LoadMs, load_ms)
@@ -35,7 +44,7 @@ TROUPE_WIRE(owner_forget, OwnerForget, OWNER_FORGET_FIELDS)
 #define ADMIT_REQUEST_FIELDS(F)                                                                                                   \
   F(Id, id)                                                                                                                       \
   F(Tokens, tokens)                                                                                                               \
-  F(Continued, continued) F(Chain, chain) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(MaxTier, max_tier) F(Sampling, sampling) F(TokensMax, tokens_max) \
+  F(Continued, continued) F(Chain, chain) F(Roles, roles) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(MaxTier, max_tier) F(Sampling, sampling) F(TokensMax, tokens_max) \
       F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(IsAhead, is_ahead) F(TimeoutMs, timeout_ms) \
       F(OutputTokens, output_tokens) F(Session, session) F(IsSubagent, is_subagent)
 TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
@@ -50,7 +59,7 @@ TROUPE_WIRE(sequence_progress, SequenceProgress, SEQUENCE_PROGRESS_FIELDS)
 #define SEQUENCE_CANCEL_FIELDS(F) F(Id, id)
 TROUPE_WIRE(sequence_cancel, SequenceCancel, SEQUENCE_CANCEL_FIELDS)
 
-#define OWNER_RELEASE_FIELDS(F) F(Owner, owner) F(KeepStored, keep_stored) F(Cause, cause)
+#define OWNER_RELEASE_FIELDS(F) F(Owner, owner) F(KeepStored, keep_stored) F(Cause, cause) F(Heir, heir) F(Head, head)
 TROUPE_WIRE(owner_release, OwnerRelease, OWNER_RELEASE_FIELDS)
 
 #define OWNER_RELEASED_FIELDS(F) F(BlocksFreed, blocks_freed)

@@ -34,6 +34,27 @@ struct ToolPause {
   tookMs @3 :Int64;
 }
 
+# In the order of troupe::core::block_role.
+enum BlockRole {
+  unknown @0;
+  system @1;
+  tools @2;
+  user @3;
+  toolResult @4;
+  reasoning @5;
+  output @6;
+}
+
+struct RoleRange {
+  role @0 :BlockRole;
+  tokenEnd @1 :UInt32;
+}
+
+struct ToldRole {
+  block @0 :Common.BlockIdentity;
+  role @1 :BlockRole;
+}
+
 struct AdmitRequest {
   id @0 :UInt64;
   tokens @1 :List(Int32);
@@ -54,6 +75,7 @@ struct AdmitRequest {
   outputTokens @16 :UInt32;
   session @17 :UInt64;
   isSubagent @18 :Bool;
+  roles @19 :List(RoleRange);
 }
 
 struct TurnOutcome {
@@ -63,6 +85,7 @@ struct TurnOutcome {
   outputTokens @3 :UInt32;
   pause @4 :ToolPause;
   promptTokens @5 :UInt32;
+  roles @6 :List(ToldRole);
 }
 
 struct PauseForecast {
@@ -126,6 +149,8 @@ struct OwnerRelease {
   owner @0 :UInt64;
   keepStored @1 :Bool;
   cause @2 :EvictionCause;
+  heir @3 :UInt64;
+  head @4 :List(Common.BlockIdentity);
 }
 
 struct OwnerReleased {
@@ -186,6 +211,8 @@ struct WorkerStatus {
   sessionsWaiting @24 :UInt32;
   sessionWaitsByRoom @25 :UInt64;
   sessionWaitsByBound @26 :UInt64;
+  blocksInherited @27 :UInt64;
+  blocksByRole @28 :List(UInt32);
 }
 
 struct TierStatusRequest {
@@ -212,4 +239,5 @@ struct TierStatus {
   blocksPinned @17 :UInt32;
   blocksClipped @18 :UInt64;
   blocksGivenUp @19 :UInt64;
+  blocksByRole @20 :List(UInt32);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/core/block_hash.hpp"
+#include "engine/core/block_role.hpp"
 #include "engine/core/sampling.hpp"
 #include "engine/core/scheduler.hpp"
 #include "messages/base/errc.hpp"
@@ -19,6 +20,7 @@ struct admit_request {
   std::vector<token_id> tokens;             ///< the prompt, then what was generated elsewhere before
   std::uint32_t continued = 0;              ///< how many of them were generated
   std::vector<core::block_identity> chain;  ///< of the full blocks of `tokens`
+  std::vector<core::role_range> roles;      ///< of `tokens`, at most limits::role_ranges_max; what they do not cover is not known
   std::uint64_t scope_seed = 0;             ///< seed of the chain's block_hasher
   owner_id owner;
   core::turn_input input = core::turn_input::unknown;

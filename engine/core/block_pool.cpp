@@ -16,7 +16,8 @@ block_pool::state::state(const block_pool_options& chosen)
       owners(chosen.block_count),
       policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count})),
       intents(chosen.block_count, static_cast<std::uint32_t>(chosen.block_count * chosen.pinned_share_max)),
-      pinned(chosen.block_count) {
+      pinned(chosen.block_count),
+      ranks_by_role(chosen.retention == "priority") {
   if (!policy) throw std::invalid_argument("no retention policy is called " + chosen.retention);
   free_blocks.reserve(chosen.block_count);
   for (block_index block = chosen.block_count; block-- > 0;) free_blocks.push_back(block);
@@ -76,6 +77,7 @@ void block_pool::state::uncache(block_index block, eviction_cause cause) {
   by_hash.erase(record.identity.hash.low, block);
   owners.forget_block(block);
   if (record.parent != no_block) --records[record.parent].children;
+  --by_role[static_cast<std::size_t>(record.role)];
   record = {};
   --cached;
   free_blocks.push_back(block);
@@ -85,7 +87,7 @@ void block_pool::state::uncache(block_index block, eviction_cause cause) {
 void block_pool::state::take_ranks() {
   for (const auto& [block, rank] : intents.take_changes()) {
     if (records[block].state != block_state::cached) continue;
-    policy->ranked(block, rank);
+    policy->ranked(block, rank_of(block, rank));
     const bool is_pinned = rank >= rank_pinned;
     if (is_pinned == pinned[block]) continue;
     pinned[block] = is_pinned;
@@ -160,6 +162,7 @@ void block_pool::state::store(block_index block, const block_identity& identity,
   by_hash.insert(identity.hash.low, block);
   ++cached;
   ++stored;
+  ++by_role[static_cast<std::size_t>(record.role)];
   events.push_back({block_event::kind::stored, identity, parent});
 }
 
@@ -270,6 +273,7 @@ block_index block_pool::publish(block_index block, const block_identity& identit
     if (twin == no_block || !options.may_swap) return block;
     s.lease(twin);
     s.own(owner, twin);
+    s.note_role(twin, options.role);
     s.claim(owner, {&twin, 1});
     release(block);
     return twin;
@@ -277,6 +281,7 @@ block_index block_pool::publish(block_index block, const block_identity& identit
   const block_index parent_block = parent.low == 0 ? no_block : s.find(parent);
   if (parent.low != 0 && parent_block == no_block) return block;
   s.store(block, identity, parent, parent_block, tokens);
+  s.note_role(block, options.role);
   s.own(owner, block);
   s.claim(owner, {&block, 1});
   return block;
@@ -339,7 +344,7 @@ std::uint32_t block_pool::forget(owner_id owner, std::span<const block_identity>
 
 block_pool::cached_block block_pool::describe(block_index block) const {
   const block_record& record = state_->records.at(block);
-  return {record.identity, record.parent_hash, std::as_const(*state_).tokens_of(block)};
+  return {record.identity, record.parent_hash, std::as_const(*state_).tokens_of(block), record.role};
 }
 
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }

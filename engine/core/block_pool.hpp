@@ -9,7 +9,6 @@
 // the idle ones leaves next is the retention policy's to say. To the policy a stream is an owner that has opened a turn here.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,42 +16,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/block_hash.hpp"
+#include "engine/core/block_pool_types.hpp"
 #include "engine/core/retention/block_intents.hpp"
-#include "engine/core/retention/retention_policy.hpp"
 
 namespace troupe::core {
-
-struct block_pool_options {
-  std::uint32_t block_count = 0;
-  std::uint32_t block_tokens = 32;
-  std::string retention = "lru";  ///< a retention policy's name; an unknown one throws
-  double pinned_share_max = 0.5;  ///< of the blocks that pins may keep
-};
-
-/// What changed in the cache, in order; the worker forwards it to the router shards.
-struct block_event {
-  enum class kind : std::uint8_t { stored, removed } what = kind::stored;
-  block_identity block;
-  block_hash parent;  ///< of a stored block
-  bool operator==(const block_event&) const = default;
-};
-
-struct block_pool_counts {
-  std::uint32_t total = 0, free = 0, leased = 0, cached = 0;  ///< cached: with or without lease
-  std::uint32_t pinned = 0;
-  std::uint64_t stored = 0, hash_mismatches = 0;
-  std::array<std::uint64_t, eviction_causes> removed{};  ///< by cause
-  [[nodiscard]] std::uint64_t removed_by(eviction_cause cause) const { return removed[static_cast<std::size_t>(cause)]; }
-};
-
-/// A turn whose prompt begins with what is being leased. Said again for the same turn, it is no further turn.
-struct turn_opening {
-  std::uint64_t turn = 0;
-  turn_input input = turn_input::unknown;
-  std::uint32_t blocks = 0;  ///< of the whole prompt
-  tier_level max_tier = tier_level::remote;  ///< the lowest that may keep what only owners like this one have
-};
 
 class block_pool {
  public:
@@ -94,6 +61,7 @@ class block_pool {
   /// block private instead (a ticket in flight still names it), as when its parent is not cached. What is cached already is returned as it is.
   struct publish_options {
     bool may_swap = true;
+    block_role role = block_role::unknown;
   };
   block_index publish(block_index block, const block_identity& identity, block_hash parent, std::span<const token_id> tokens,
                       owner_id owner, publish_options options);
@@ -106,6 +74,9 @@ class block_pool {
   /// ones when their lease ends. Returns the blocks freed now.
   std::uint32_t release_owner(owner_id owner, eviction_cause cause = eviction_cause::death);
 
+  /// `heir` becomes an owner of these blocks as far as `owner` is one: before the release of `owner`. Parents before children.
+  void bequeath(owner_id owner, owner_id heir, std::span<const block_identity> head);
+
   /// `owner` has no more use for these blocks, parents before children: it gives them up from the last one on, as far as it has no
   /// other block behind them. What nobody else owns becomes free as above. Returns the blocks freed now.
   std::uint32_t forget(owner_id owner, std::span<const block_identity> chain, eviction_cause cause);
@@ -115,6 +86,7 @@ class block_pool {
     block_identity identity;
     block_hash parent;
     std::span<const token_id> tokens;
+    block_role role = block_role::unknown;
   };
   [[nodiscard]] cached_block describe(block_index block) const;
   [[nodiscard]] std::vector<owner_id> owners(block_index block) const;
@@ -124,6 +96,11 @@ class block_pool {
   void own(block_index block, owner_id owner);
   /// One lease more, ended by release().
   void lease(block_index block);
+
+  /// Says what a sequence's leading blocks hold, where nobody has said it yet.
+  void note_roles(std::span<const block_index> table, std::span<const role_range> ranges);
+  /// The owner of an answer knows better; what is not here is passed over.
+  void correct_roles(std::span<const told_role> told);
 
   /// What `owner` alone owns and nobody uses is the next to be evicted. Returns how many blocks that are.
   std::uint32_t demote_owner(owner_id owner);

@@ -23,6 +23,8 @@ block_pool_counts block_pool::counts() const noexcept {
           .pinned = s.intents.pinned(),
           .stored = s.stored,
           .hash_mismatches = s.hash_mismatches,
+          .inherited = s.inherited,
+          .by_role = s.by_role,
           .removed = s.removed};
 }
 
@@ -82,6 +84,7 @@ std::optional<std::string> block_pool::check_integrity() const {
   const state& s = *state_;
   const auto& records = s.records;
   std::uint32_t idle = 0, idle_pinned = 0, leased = 0, cached = 0, listed_free = 0;
+  std::array<std::uint32_t, block_roles> by_role{};
   for (block_index block = 0; block < records.size(); ++block) {
     const block_record& record = records[block];
     if (auto found = check_record(records, block)) return found;
@@ -93,6 +96,7 @@ std::optional<std::string> block_pool::check_integrity() const {
     if (s.pinned[block] != s.intents.is_pinned(block)) return at("a block is pinned and not, or the other way round", block);
     if (!is_cached && s.owners.count(block) > 0) return at("a block that is not cached has owners", block);
     if (!is_cached) continue;
+    ++by_role[static_cast<std::size_t>(record.role)];
     if (s.find(record.identity.hash) != block) return at("a cached block is not found under its hash", block);
     if (record.uses == 0 && s.owners.count(block) == 0) return at("an idle block has no owner", block);
     if (record.parent != no_block && !s.owners.covers(record.parent, block)) return at("an owner lacks the parent of its block", block);
@@ -100,6 +104,7 @@ std::optional<std::string> block_pool::check_integrity() const {
   if (auto found = check_uses(records)) return found;
   if (auto found = s.owners.check_integrity()) return found;
   if (leased != s.leased || cached != s.cached || cached != s.by_hash.size()) return std::string("block counts disagree with the blocks");
+  if (by_role != s.by_role) return std::string("the counts by role disagree with the blocks");
   if (s.idle != idle || s.idle_pinned != idle_pinned) return std::string("the count of idle blocks disagrees with the blocks");
   std::vector<bool> seen(records.size());
   for (const block_index block : s.free_blocks) {

@@ -21,6 +21,7 @@ struct block_record {
   block_index parent = no_block;  ///< no_block: starts a sequence
   std::uint32_t leases = 0, uses = 0, children = 0, depth = 0;
   block_state state = block_state::free;
+  block_role role = block_role::unknown;
   eviction_cause unowned_by = eviction_cause::death;  ///< why its last owner has left
 };
 
@@ -60,6 +61,15 @@ struct block_pool::state {
   void store(block_index block, const block_identity& identity, const block_hash& parent, block_index parent_block,
              std::span<const token_id> content);
 
+  // block_pool_roles.cpp
+  void set_role(block_index block, block_role role);
+  /// Where nobody has said one yet.
+  void note_role(block_index block, block_role role) {
+    if (records[block].role == block_role::unknown && role != block_role::unknown) set_role(block, role);
+  }
+  /// The rank of a block by what owners wish, and by its role where nobody wishes anything.
+  [[nodiscard]] std::uint8_t rank_of(block_index block, std::uint8_t wished) const;
+
   block_pool_options options;
   std::vector<block_record> records;
   std::vector<token_id> tokens;
@@ -74,7 +84,9 @@ struct block_pool::state {
   std::unordered_map<owner_id, stream_id> streams;
   std::vector<stream_id> free_streams;
   std::uint32_t idle = 0, idle_pinned = 0, leased = 0, cached = 0;
-  std::uint64_t stored = 0, hash_mismatches = 0;
+  std::uint64_t stored = 0, hash_mismatches = 0, inherited = 0;
+  std::array<std::uint32_t, block_roles> by_role{};  ///< cached blocks
+  bool ranks_by_role = false;
   std::array<std::uint64_t, eviction_causes> removed{};
   std::vector<block_event> events;
 };

@@ -53,7 +53,7 @@ slot_grant host_pool::reserve(client_id client, const slot_request& request) {
 block_index host_pool::store(block_index slot, const tier_block& block, const std::vector<owner_id>& owners) {
   if (slot != no_block && !owners.empty()) {
     const block_index own = slot;
-    slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {});
+    slot = pool_.publish(slot, block.identity, block.parent, block.tokens, owners.front(), {.role = block.role});
     if (slot == own) offered_to_[own] = tier_level::host, was_shared_[own] = false;
   }
   const block_index held = pool_.find(block.identity.hash);
@@ -80,13 +80,17 @@ lease_grant host_pool::lease(client_id client, const lease_request& request) {
   std::vector<block_index> table;
   const auto& chain = *request.chain;
   pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table, address_of(request.opening));
+  pool_.note_roles(table, chain.roles);
   note_use(table);
   lease_grant grant{request.number, request.id, request.from, {}, nullptr};
   if (table.size() <= request.from) {
     release(table);
     return grant;
   }
-  for (const block_index block : std::span(table).subspan(request.from)) grant.slots.push_back(address(block));
+  for (const block_index block : std::span(table).subspan(request.from)) {
+    grant.slots.push_back(address(block));
+    grant.roles.push_back(pool_.describe(block).role);
+  }
   grant.keeps = memory_;
   blocks_out_ += grant.slots.size();
   reading_.emplace(key{client, request.number}, std::move(table));
@@ -100,6 +104,7 @@ void host_pool::end(client_id client, const lease_end& ended) {
 void host_pool::touch(const chain_touch& touched) {
   std::vector<block_index> table;
   pool_.acquire_prefix(touched.chain->blocks, touched.chain->root, touched.chain->tokens, touched.owner, table, address_of(touched.opening));
+  pool_.note_roles(table, touched.chain->roles);
   note_use(table);
   release(table);
 }
@@ -152,7 +157,7 @@ std::optional<store_put> host_pool::next_put() {
     if (offered_to_[block] < tier_level::disk) continue;
     put.lowest.push_back(offered_to_[block]);
     const auto held = pool_.describe(block);
-    put.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
+    put.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role});
     put.slots.push_back(address(block));
     pool_.lease(block);
     putting_.push_back(block);
@@ -195,7 +200,7 @@ store_get host_pool::begin_load(std::uint64_t load, const lease_request& request
   return get;
 }
 
-void host_pool::end_load(std::uint64_t load, std::uint32_t arrived) {
+void host_pool::end_load(std::uint64_t load, std::uint32_t arrived, std::span<const block_role> roles) {
   auto found = loading_.extract(load);
   if (!found) return;
   auto& [request, table, first] = found.mapped();
@@ -203,12 +208,20 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived) {
   const std::size_t width = options_.block_tokens;
   for (std::size_t i = first; i < std::min<std::size_t>(table.size(), first + arrived); ++i) {
     const block_hash parent = i == 0 ? chain.root : chain.blocks[i - 1].hash;
-    table[i] = pool_.publish(table[i], chain.blocks[i], parent, std::span(chain.tokens).subspan(i * width, width), request.owner, {});
+    const auto tokens = std::span<const token_id>(chain.tokens).subspan(i * width, width);
+    const block_role role = i - first < roles.size() ? roles[i - first] : block_role::unknown;
+    table[i] = pool_.publish(table[i], chain.blocks[i], parent, tokens, request.owner, {.role = role});
     offered_to_[table[i]] = pool_.lowest_tier(table[i]);
     was_shared_[table[i]] = true;  // whose it was before is not known here
     ++loaded_;
   }
+  pool_.note_roles(table, chain.roles);
   release(table);
+}
+
+void host_pool::finish(const turn_closing& closing) {
+  pool_.finish_turn(closing.owner, closing.how);
+  pool_.correct_roles(closing.roles);
 }
 
 host_pool_counts host_pool::counts() const noexcept { return {pool_.counts(), blocks_in_, blocks_out_, refused_, put_, loaded_, blocks_given_up_}; }

@@ -54,7 +54,7 @@ class host_pool {
   void end(client_id client, const lease_end& ended);
   void touch(const chain_touch& touched);
   void apply(const block_intents::intent& all) { pool_.apply(all); }
-  void finish(const turn_closing& closing) { pool_.finish_turn(closing.owner, closing.how); }
+  void finish(const turn_closing& closing);
   void forget_chain(owner_id owner, std::span<const block_identity> chain, eviction_cause cause) { pool_.forget(owner, chain, cause); }
   /// What is done from here on is done at `now`.
   void set_time(instant now) { pool_.set_time(now); }
@@ -62,6 +62,7 @@ class host_pool {
   void forget(client_id client);
   /// Returns the blocks freed now that never had another owner as far as this pool knows.
   std::vector<block_hash> release_owner(owner_id owner, eviction_cause cause = eviction_cause::death);
+  void bequeath(owner_id owner, owner_id heir, std::span<const block_identity> head) { pool_.bequeath(owner, heir, head); }
 
   // For the stores below.
   /// How many leading blocks of the chain are here.
@@ -69,7 +70,7 @@ class host_pool {
   /// Leases what is here of the chain and reserves slots for up to `count` blocks behind it, fewer when there is no room.
   store_get begin_load(std::uint64_t load, const lease_request& request, std::uint32_t count);
   /// The first `arrived` of them are there.
-  void end_load(std::uint64_t load, std::uint32_t arrived);
+  void end_load(std::uint64_t load, std::uint32_t arrived, std::span<const block_role> roles = {});
   /// What has been used again since it was stored, and again when an owner that its limit does not bind comes to use it; one batch is
   /// under way at a time.
   std::optional<store_put> next_put();

@@ -51,6 +51,7 @@ struct store_get {
 struct store_got {
   std::uint64_t load = 0;
   std::uint32_t blocks = 0;  ///< of the leading ones that arrived whole
+  std::vector<block_role> roles{};  ///< of these, as they were stored; what is missing is unknown
 };
 
 /// Their last owner has died. Not answered.

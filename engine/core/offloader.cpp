@@ -50,7 +50,7 @@ std::optional<slot_request> offloader::offer(instant now) {
       withheld_.insert(held.identity.hash);
       continue;
     }
-    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}});
+    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role});
     pool_.lease(block);
     batch_.push_back(block);
   }

@@ -21,6 +21,7 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
   const std::size_t full = (spec.tokens.size() - 1) / pool_.block_tokens();
   chain->blocks.assign(spec.chain.begin(), spec.chain.begin() + static_cast<std::ptrdiff_t>(std::min(full, spec.chain.size())));
   chain->tokens.assign(spec.tokens.begin(), spec.tokens.begin() + static_cast<std::ptrdiff_t>(chain->blocks.size() * pool_.block_tokens()));
+  chain->roles = spec.roles;
   std::vector<block_index> table;
   auto held = pool_.peek_prefix(chain->blocks, chain->root, chain->tokens).matched;
   if (why == purpose::admission) {  // what is here must be here still when the rest has come
@@ -209,6 +210,12 @@ void onboarder::park(job& arrived) {
   kept = {blocks_for(arrived.spec.tokens.size() + 1), std::exchange(arrived.table, {})};
 }
 
+/// As the tier knows it: it has heard more of answers than a later prompt says. Nothing where it knows none.
+block_role onboarder::role_below(const job& arrived, std::size_t block) {
+  const auto at = block - arrived.grant->from;
+  return at < arrived.grant->roles.size() ? arrived.grant->roles[at] : block_role::unknown;
+}
+
 /// What arrived is cached; the leases stay.
 void onboarder::publish(job& arrived, bool is_good) {
   const auto& spec = arrived.spec;
@@ -216,7 +223,8 @@ void onboarder::publish(job& arrived, bool is_good) {
   for (std::size_t i = arrived.first; is_good && i < arrived.table.size(); ++i) {
     up_.note_onboarded(spec.chain[i].hash);
     const block_hash parent = i == 0 ? spec.hasher.root() : spec.chain[i - 1].hash;
-    arrived.table[i] = pool_.publish(arrived.table[i], spec.chain[i], parent, std::span(spec.tokens).subspan(i * width, width), spec.owner, {});
+    const auto tokens = std::span<const token_id>(spec.tokens).subspan(i * width, width);
+    arrived.table[i] = pool_.publish(arrived.table[i], spec.chain[i], parent, tokens, spec.owner, {.role = role_below(arrived, i)});
     ++arrived.onboarded;
     ++counts_.blocks_onboarded;
     counts_.bytes_onboarded += device_.traits().block_bytes;

@@ -119,6 +119,7 @@ class onboarder {
   enum class attempt : std::uint8_t { begun, no_room, not_worth_it };
   attempt begin(job& waiting, const onboard_room& room);
   void publish(job& arrived, bool is_good);
+  static block_role role_below(const job& arrived, std::size_t block);
   void release(std::vector<block_index>& table);
   void extend_held(job& waiting, std::uint32_t end);
   void make_ready(request_id id);

@@ -33,6 +33,7 @@ struct sequence_spec {
   std::vector<token_id> tokens;             ///< the prompt, then `continued` tokens that were generated elsewhere before
   std::uint32_t continued = 0;              ///< they count as output: for penalties, positions, max_tokens
   std::vector<block_identity> chain;        ///< of all full blocks of `tokens`
+  std::vector<role_range> roles;            ///< of `tokens`, and of what will be generated
   block_hasher hasher;                      ///< to name the blocks that decoding completes
   owner_id owner;                           ///< whose blocks they become
   turn_input input = turn_input::unknown;   ///< for the retention policy

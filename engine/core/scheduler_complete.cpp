@@ -89,7 +89,8 @@ void scheduler::state::publish_block(sequence& of, std::uint32_t block, bool may
   const block_hash parent = block == 0 ? of.spec.hasher.root() : of.spec.chain[block - 1].hash;
   const auto tokens = std::span<const token_id>(of.spec.tokens).subspan(std::size_t{block} * block_tokens, block_tokens);
   const bool duplicate = pool.is_cached(identity.hash);
-  of.table[block] = pool.publish(of.table[block], identity, parent, tokens, of.spec.owner, {.may_swap = may_swap});
+  const block_role role = role_of(of.spec.roles, block * block_tokens, (block + 1) * block_tokens);
+  of.table[block] = pool.publish(of.table[block], identity, parent, tokens, of.spec.owner, {.may_swap = may_swap, .role = role});
   if ((duplicate && !may_swap) || !pool.is_cached(identity.hash)) of.has_unpublished = true;
 }
 

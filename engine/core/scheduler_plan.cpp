@@ -104,6 +104,7 @@ void scheduler::state::match_cached(sequence& into, const turn_opening* opening)
   const auto tokens = std::span<const token_id>(into.spec.tokens).subspan(held * block_tokens);
   const std::uint32_t matched = pool.acquire_prefix(chain.subspan(held, limit - held), parent, tokens, into.spec.owner, into.table, opening);
   if (matched == 0) return;
+  pool.note_roles(into.table, into.spec.roles);
   into.planned += matched * block_tokens;
   into.computed = into.planned;
   tokens_reused += std::uint64_t{matched} * block_tokens;

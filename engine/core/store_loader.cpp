@@ -71,7 +71,7 @@ void store_loader::got(store_id from, const store_got& said, instant now) {
   const auto asked = std::exchange(fetched->fetching, 0);
   const auto arrived = std::min(said.blocks, asked);
   measure(from, arrived, fetched->fetch_begun, now);
-  pool_.end_load(said.load, fetched->is_orphaned ? 0 : arrived);
+  pool_.end_load(said.load, fetched->is_orphaned ? 0 : arrived, said.roles);
   if (!fetched->is_late) counts_.blocks_failed += asked - arrived;
   if (fetched->is_orphaned) return give_way(said.load);
   if (fetched->is_answered) return close(said.load);

@@ -19,6 +19,7 @@ struct tier_block {
   block_identity identity;
   block_hash parent;
   std::vector<token_id> tokens;
+  block_role role = block_role::unknown;
 };
 
 /// Room for blocks that the device holds; parents before children.
@@ -43,6 +44,7 @@ struct tier_chain {
   block_hash root;
   std::vector<block_identity> blocks;
   std::vector<token_id> tokens;  ///< at least those of `blocks`
+  std::vector<role_range> roles{};
 };
 
 /// The blocks behind the first `from` of the chain. Whether any are there or not, the owner owns what the tier has of the whole chain.
@@ -61,6 +63,7 @@ struct lease_grant {
   std::uint32_t from = 0;
   std::vector<std::byte*> slots;  ///< of blocks [from, from + size); when empty there is no lease to end
   std::shared_ptr<const void> keeps;
+  std::vector<block_role> roles{};  ///< parallel to `slots`
 };
 struct lease_end {
   std::uint64_t number = 0;
@@ -76,6 +79,7 @@ struct chain_touch {
 struct turn_closing {
   owner_id owner;
   turn_finish how;
+  std::vector<told_role> roles{};  ///< of its answer's blocks
 };
 
 }  // namespace troupe::core

@@ -39,6 +39,7 @@ disk_index::slot disk_index::insert(const disk_entry& entry) {
   head->second = slot;
   if (entry.retention.expires != 0) by_expiry_.emplace(entry.retention.expires, slot);
   bytes_ += entry.record_bytes();
+  ++count_of(entry);
   enter_segment(slot);
   return slot;
 }
@@ -53,6 +54,7 @@ disk_entry disk_index::remove(slot slot) {
   if (head->second == none) by_hash_.erase(head);
   if (node.entry.retention.expires != 0) by_expiry_.erase({node.entry.retention.expires, slot});
   bytes_ -= node.entry.record_bytes();
+  --count_of(node.entry);
   node.used = false;
   free_.push_back(slot);
   return node.entry;
@@ -105,7 +107,9 @@ void disk_index::uncount_pin(const disk_entry& entry) {
 void disk_index::refresh(slot slot, const stored_retention& retention) {
   auto& entry = nodes_[slot].entry;
   const bool was_valued = is_valued(entry);
+  --count_of(entry);
   entry.retention.role = retention.role;
+  ++count_of(entry);
   entry.retention.priority = std::max(entry.retention.priority, retention.priority);
   if (!was_valued && is_valued(entry)) segments_[entry.segment].valued_bytes += entry.record_bytes();
   if (entry.retention.expires == 0 || (retention.expires != 0 && retention.expires <= entry.retention.expires)) return;
@@ -166,6 +170,7 @@ void disk_index::leave_segment(slot slot) {
 
 std::optional<std::string> disk_index::check_integrity() const {
   std::size_t by_segment = 0, chained = 0;
+  std::array<std::uint64_t, core::block_roles> by_role{};
   std::uint64_t bytes = 0, pinned_bytes = 0;
   for (const auto& [id, share] : segments_) {
     segment_share seen;
@@ -173,6 +178,7 @@ std::optional<std::string> disk_index::check_integrity() const {
       const auto& entry = at(slot);
       if (entry.segment != id || !nodes_[slot].used) return "a segment lists a block that is not its own";
       ++seen.blocks;
+      ++by_role[static_cast<std::size_t>(core::role_of_number(entry.retention.role))];
       seen.bytes += entry.record_bytes();
       if (is_valued(entry)) seen.valued_bytes += entry.record_bytes();
       if (entry.pin == pin_mark::pinned) seen.pinned_bytes += entry.record_bytes();
@@ -192,6 +198,7 @@ std::optional<std::string> disk_index::check_integrity() const {
       ++chained;
     }
   if (by_segment != size() || chained != size() || bytes != bytes_) return "hashes, segments and blocks differ in number";
+  if (by_role != by_role_) return "the counts by role differ from the blocks";
   for (const auto& [expires, slot] : by_expiry_)
     if (!nodes_[slot].used || at(slot).retention.expires != expires) return "an expiry names no block";
   return std::nullopt;

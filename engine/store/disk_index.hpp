@@ -2,6 +2,7 @@
 // files. A segment's valued bytes are those that a reclaim would like to carry over.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/core/block_role.hpp"
 #include "engine/store/stored_block.hpp"
 
 namespace troupe::store {
@@ -54,6 +56,7 @@ class disk_index {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint32_t pinned_blocks() const { return pinned_blocks_; }
   [[nodiscard]] std::uint64_t pinned_bytes() const { return pinned_bytes_; }
+  [[nodiscard]] const std::array<std::uint64_t, core::block_roles>& by_role() const { return by_role_; }
   [[nodiscard]] segment_share share_of(std::uint64_t segment) const;
   [[nodiscard]] bool is_valued(const disk_entry& entry) const;
 
@@ -80,6 +83,7 @@ class disk_index {
     slot previous = none, next = none;  ///< in its segment
     bool used = false;
   };
+  std::uint64_t& count_of(const disk_entry& entry) { return by_role_[static_cast<std::size_t>(core::role_of_number(entry.retention.role))]; }
   void enter_segment(slot slot);
   void leave_segment(slot slot);
   /// Adds what its pin changes in the shares, or takes it away before it changes.
@@ -94,6 +98,7 @@ class disk_index {
   std::set<std::pair<unix_ms, slot>> by_expiry_;
   std::uint64_t bytes_ = 0, pinned_bytes_ = 0;
   std::uint32_t pinned_blocks_ = 0;
+  std::array<std::uint64_t, core::block_roles> by_role_{};
 };
 
 }  // namespace troupe::store

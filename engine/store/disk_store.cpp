@@ -231,6 +231,7 @@ std::optional<std::string> disk_store::check_integrity() const { return state_->
 disk_store_counts disk_store::counts() const {
   auto counts = state_->counts;
   counts.blocks = state_->index.size();
+  counts.by_role = state_->index.by_role();
   counts.segments = state_->segments.size();
   counts.in_flight = state_->in_flight;
   counts.bytes_live = state_->index.bytes();

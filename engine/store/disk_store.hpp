@@ -55,6 +55,7 @@ struct disk_event {
 
 struct disk_store_counts {
   std::uint64_t blocks = 0, segments = 0, in_flight = 0;
+  std::array<std::uint64_t, core::block_roles> by_role{};  ///< of the blocks; a number that is no role is unknown
   std::uint64_t bytes_live = 0;  ///< of the blocks that can be loaded
   std::uint64_t bytes_used = 0;  ///< of the files; never above the budget
   std::uint64_t stored = 0, present = 0, loaded = 0, missing = 0, mismatched = 0, corrupt = 0;

@@ -26,7 +26,7 @@ scope_id scope_of(std::uint64_t hasher_seed);
 
 /// What the block is worth, wherever it lies.
 struct stored_retention {
-  std::uint8_t role = 0;      ///< the retention policy's number; stored as it is
+  std::uint8_t role = 0;      ///< core::block_role by its number; another, of a later version, is stored as it is and read as unknown
   std::uint8_t priority = 0;  ///< 0..100
   unix_ms expires = 0;        ///< from then on it is a miss; 0: no expiry of its own
   bool operator==(const stored_retention&) const = default;

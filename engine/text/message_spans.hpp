@@ -3,13 +3,11 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/core/chat.hpp"
-#include "engine/text/tokenizer.hpp"
 
 namespace troupe::text {
 
@@ -19,10 +17,15 @@ struct message_span {
   bool operator==(const message_span&) const = default;
 };
 
-/// Of all pieces that are there, in order. Empty pieces have no span.
-std::vector<message_span> find_spans(std::span<const core::chat_message> messages, std::string_view rendered);
+/// Where to go on: the first piece to look for, and behind which byte.
+struct span_start {
+  std::size_t message = 0, block = 0, byte = 0;
+};
 
-/// How many of the leading tokens lie within the first `bytes` bytes of what they spell.
-std::size_t tokens_within(std::span<const token_id> tokens, const tokenizer& spelling, std::size_t bytes);
+/// Of all pieces from `start` on that are there, in order. Empty pieces have no span.
+std::vector<message_span> find_spans(std::span<const core::chat_message> messages, std::string_view rendered, span_start start = {});
+
+/// As templates trim a piece.
+std::string_view trimmed(std::string_view text);
 
 }  // namespace troupe::text

@@ -25,6 +25,7 @@ const encoded_prompt& prompt_encoder::encode(std::string rendered, tokenizer::en
   const auto equal = common_bytes(text_, rendered);
   if (same_options && encoded_ && equal == text_.size() && equal == rendered.size()) {
     prompt_.tokens_kept = prompt_.tokens.size();
+    prompt_.bytes_kept = text_.size();
     return prompt_;
   }
   const auto from = keep(equal);
@@ -54,6 +55,7 @@ std::size_t prompt_encoder::keep(std::size_t equal) {
   cuts_.pop_back();  // found again by append
   prompt_.tokens.resize(last.token);
   prompt_.tokens_kept = last.token;
+  prompt_.bytes_kept = last.byte;
   prompt_.chain.resize(std::min<std::size_t>(prompt_.chain.size(), last.token / hasher_.block_tokens()));
   return last.byte;
 }
@@ -63,7 +65,7 @@ void prompt_encoder::append(std::size_t from) {
   const auto rest = std::string_view(text_).substr(from);
   auto& tokens = prompt_.tokens;
   if (from == 0 && options_.add_special_tokens) tokens = frame_.before;
-  if (from == 0) prompt_.tokens_kept = 0;
+  if (from == 0) prompt_.tokens_kept = prompt_.bytes_kept = 0;
   std::size_t begin = 0;
   const auto encode_up_to = [&](std::size_t end) {
     const auto more = tokenizer_->encode(rest.substr(begin, end - begin), {false, options_.parse_special_tokens});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/block_hash.hpp"
+#include "engine/core/block_role.hpp"
 #include "engine/text/tokenizer.hpp"
 
 namespace troupe::text {
@@ -15,7 +16,9 @@ namespace troupe::text {
 struct encoded_prompt {
   std::vector<token_id> tokens;
   std::vector<core::block_identity> chain;  ///< of all full blocks
+  std::vector<core::role_range> roles;      ///< of the tokens, where somebody knows them
   std::size_t tokens_kept = 0;              ///< taken over from the last prompt
+  std::size_t bytes_kept = 0;               ///< what they spell
 };
 
 class prompt_encoder {

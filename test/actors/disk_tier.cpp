@@ -93,6 +93,24 @@ TEST_CASE("a disk tier gives back what it was given, after a restart too") {
   CHECK(world.get(chain) == 5);
 }
 
+TEST_CASE("a role is written with its block, counted, and read again after a restart") {
+  disk_world world;
+  world.start();
+  auto chain = std::make_shared<core::tier_chain>(*world.chain_of(0, 3));
+  using role = core::block_role;
+  chain->roles = {{role::system, 4}, {role::tools, 8}};
+  CHECK(world.put(*chain));
+  CHECK(world.status().blocks_by_role == std::vector<std::uint32_t>{1, 1, 1, 0, 0, 0, 0});
+  CHECK(world.get(chain) == 3);
+  CHECK(world.host.heard->got.back().roles == std::vector{role::system, role::tools, role::unknown});
+  world.end(world.tier, caf::exit_reason::kill);
+  world.start();
+  CHECK(world.status().blocks_by_role == std::vector<std::uint32_t>{1, 1, 1, 0, 0, 0, 0});
+  CHECK(world.get(chain, 1) == 2);
+  CHECK(world.host.heard->got.back().roles == std::vector{role::tools, role::unknown});
+  CHECK(world.status().integrity == "");
+}
+
 TEST_CASE("shards hear what is on disk, what comes and what is dropped") {
   disk_world world;
   world.start();

@@ -331,3 +331,40 @@ TEST_CASE("the stores hear what owners wish and give up") {
   CHECK(store.heard->releases[0] == owner_release{{1}, true});
   CHECK(store.heard->drops.empty());
 }
+
+TEST_CASE("roles come with the blocks, are corrected at the end of a turn, and go on to the store and to the next worker") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto store = world.a_store();
+  world.connect({store});
+  auto known = std::make_shared<core::tier_chain>(*world.chain_of(0, 3));
+  known->roles = {{core::block_role::tools, 4}, {core::block_role::output, 12}};
+  world.fill(worker, *known, 1);
+  CHECK(world.status().blocks_by_role == std::vector<std::uint32_t>{0, 0, 1, 0, 0, 0, 2});
+  world.say(worker, world.tier, core::turn_closing{{1}, {}, {{known->blocks[2], core::block_role::reasoning}}});
+  world.ask(worker, world.chain_of(0, 3), 1);
+  using role = core::block_role;
+  REQUIRE(worker.heard->leases.size() == 1);
+  CHECK(worker.heard->leases[0].roles == std::vector{role::tools, role::output, role::reasoning});
+  REQUIRE(store.heard->puts.size() == 1);
+  REQUIRE(store.heard->puts[0].blocks.size() == 3);
+  CHECK(store.heard->puts[0].blocks[0].role == role::tools);
+  CHECK(store.heard->puts[0].blocks[2].role == role::reasoning);
+}
+
+TEST_CASE("a role comes back from a store, and where the store knows none the prompt says it") {
+  host_world world;
+  const auto worker = world.a_worker();
+  const auto store = world.a_store();
+  world.connect({store});
+  auto chain = std::make_shared<core::tier_chain>(*world.chain_of(0, 3));
+  chain->roles = {{core::block_role::user, 12}};
+  world.ask(worker, chain, 1);
+  world.find(store, 3);
+  const auto& get = store.heard->gets.back();
+  using role = core::block_role;
+  world.say(store, world.tier, core::store_got{get.load, 3, {role::system, role::unknown}});
+  REQUIRE(worker.heard->leases.size() == 1);
+  CHECK(worker.heard->leases[0].roles == std::vector{role::system, role::user, role::user});
+  CHECK(world.status().blocks_by_role == std::vector<std::uint32_t>{0, 1, 0, 2, 0, 0, 0});
+}

@@ -81,13 +81,16 @@ TEST_CASE("a remote tier gives back what it was given, and leaves what it is tol
   if (!store::test::has_redis()) return;
   store::test::real_redis redis;
   remote_world world(redis.socket());
-  const auto chain = world.chain_of(0, 5);
+  auto chain = std::make_shared<core::tier_chain>(*world.chain_of(0, 5));
+  chain->roles = {{core::block_role::system, 4}, {core::block_role::user, 16}};
   CHECK(world.find(chain) == 0);
   CHECK(world.get(chain) == 0);
   CHECK(world.put(*chain));
   CHECK(world.find(chain) == 5);
   CHECK(world.find(world.chain_of(0, 7)) == 5);
   CHECK(world.get(chain) == 5);
+  using role = core::block_role;
+  CHECK(world.host.heard->got.back().roles == std::vector{role::system, role::user, role::user, role::user, role::unknown});
   world.say(world.host, world.tier, core::store_drop{{chain->blocks[4].hash}});
   CHECK(world.request<owner_released>(world.tier, owner_release{{1}}).get().blocks_freed == 0);
   CHECK(world.find(chain) == 5);

@@ -209,3 +209,55 @@ TEST_CASE("nothing is computed ahead of a tool's result or of an answer without 
   stage.turn_until_pause(1, {"build"});
   CHECK(stage.worker.script->admitted.size() == 1);
 }
+
+TEST_CASE("a prompt says who speaks, and the worker hears which of the answer's blocks are reasoning") {
+  reasoning_session stage;
+  stage.answer_with_reasoning();
+  const auto& admitted = stage.worker.script->admitted;
+  REQUIRE_FALSE(admitted.empty());
+  // "<|im_start|>user\n" is the template's, "hi<|im_end|>\n<|im_start|>assistant\n" the user's.
+  CHECK(admitted[0].roles == std::vector<core::role_range>{{core::block_role::system, 6}, {core::block_role::user, 21}});
+  REQUIRE_FALSE(stage.worker.script->outcomes.empty());
+  const auto& told = stage.worker.script->outcomes[0].roles;
+  // 21 tokens of the prompt, 6 until the tag is whole, 20 of reasoning, and "ok": most of blocks 7 to 11.
+  REQUIRE(told.size() == 5);
+  for (const auto& each : told) CHECK(each.role == core::block_role::reasoning);
+  CHECK(stage.request<session_info>(stage.session, session_find{}).get().role_tokens == std::vector<std::uint32_t>{0, 6, 0, 15, 0, 0, 0});
+}
+
+TEST_CASE("when nobody can say what the template keeps, the reasoning of a loop that is over is given up from its first block") {
+  reasoning_session stage;
+  stage.request<request_id>(stage.session, stage.chat(1, "hi"), stage.to);
+  stage.say(stage.worker, stage.started(1, 21, 0));
+  *stage.renderer_silent = true;
+  stage.say(stage.worker, stage.tokens(1, 0, "<think>hmm hmm hmm</think>ok"));
+  stage.say(stage.worker, stage.ended(1, finish_reason::stop));
+  CHECK(stage.worker.script->forgotten.empty());
+  stage.advance(limits::render_request_wait + 1s, 1s);
+  REQUIRE(stage.worker.script->forgotten.size() == 1);
+  const auto& left = stage.worker.script->forgotten[0];
+  CHECK(left.cause == core::eviction_cause::superseded);
+  REQUIRE(left.blocks.size() == 12 - 6);  // of 49 tokens, without the six whole blocks before token 27
+  CHECK(left.blocks[1] == stage.worker.script->outcomes[0].roles[0].block);
+  CHECK(stage.worker.script->admitted.size() == 1);
+}
+
+TEST_CASE("reasoning that nobody has parsed is known by its tag") {
+  session_stage stage;
+  auto worker = stage.add_worker(1);
+  auto unparsed = std::make_shared<actors::served_model>(*session_stage::byte_model());
+  unparsed->parse_reasoning = false;
+  auto setup = stage.setup();
+  setup.models = std::make_shared<actors::model_registry>(std::vector<std::shared_ptr<const actors::served_model>>{unparsed});
+  const auto session = stage.start(setup);
+  const auto [to, heard] = stage.sink();
+  stage.request<request_id>(session, stage.chat(1, "hi"), to);
+  stage.say(worker, stage.started(1, 21, 0));
+  stage.say(worker, stage.tokens(1, 0, "<think>hmm hmm hmm</think>ok"));
+  stage.say(worker, stage.ended(1, finish_reason::stop));
+  CHECK(heard->back() == "finished stop");
+  REQUIRE(worker.script->admitted.size() == 2);
+  CHECK(worker.script->admitted[1].is_ahead);
+  REQUIRE(worker.script->forgotten.size() == 1);
+  CHECK(worker.script->forgotten[0].blocks.size() == 12 - 5);
+}

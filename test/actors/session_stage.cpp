@@ -76,6 +76,7 @@ caf::behavior fake_worker(caf::event_based_actor* self, std::shared_ptr<worker_s
       [=](const sequence_cancel& cancel) { script->heard.push_back("cancel " + number(cancel.id.value)); },
       [=](const owner_release& release) -> caf::result<owner_released> {
         script->heard.push_back("release " + number(release.owner.value));
+        script->released.push_back(release);
         if (script->silent) return self->make_response_promise<owner_released>();
         return owner_released{script->blocks_freed};
       },
@@ -109,7 +110,9 @@ caf::behavior fake_renderer(caf::event_based_actor* self, std::shared_ptr<bool> 
     const auto input = nlohmann::json::parse(request.input);
     for (const auto& message : input["messages"]) {
       if (message["content"] == "raise") return make_error(errc::template_failed, "raised");
-      text += "<|im_start|>" + message["role"].get<std::string>() + "\n" + message["content"].get<std::string>() + "<|im_end|>\n";
+      auto content = message["content"].get<std::string>();
+      if (const auto tag = content.find("</think>"); tag != std::string::npos) content.erase(0, tag + 8);  // as reasoning families do
+      text += "<|im_start|>" + message["role"].get<std::string>() + "\n" + content + "<|im_end|>\n";
     }
     return render_result{text + "<|im_start|>assistant\n"};
   }};

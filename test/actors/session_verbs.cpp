@@ -255,3 +255,120 @@ TEST_CASE("the stores keep what a session pinned while it rests, until it wishes
     CHECK(releases->size() == (dies ? 3 : 2));
   }
 }
+
+namespace {
+
+/// A parent and a child under it whose prompts begin with a system message of two blocks and more.
+struct family : session_stage {
+  family() : worker(add_worker(1)), lead(start(setup())) { std::tie(to, heard) = sink(); }
+  actors::session_local_actor bear(const std::string& id) {
+    auto made = setup(id);
+    made.info.parent = {"agent"};
+    made.parent = caf::actor_cast<actors::session_parent_actor>(lead);
+    auto child = start(made);
+    tell(lead, session_child{{id}}, session_kin_actor{child});
+    return child;
+  }
+  void run_turn(const actors::session_local_actor& whom, std::uint64_t id) {
+    auto asked = chat(id, "question");
+    asked.prompt.messages.insert(asked.prompt.messages.begin(), {chat_role::system, {{chat_block::kind::text, "rules", {}, {}}}});
+    request<request_id>(whom, asked, to);
+    say(worker, started(id, 40, 0));
+    say(worker, ended(id, finish_reason::stop));
+  }
+  owner_release last_release() { return worker.script->released.back(); }
+
+  fake_worker_place worker;
+  actors::session_local_actor lead;
+  turn_sink_actor to;
+  std::shared_ptr<lines> heard;
+};
+
+const owner_id heir_of_agent = actors::owner_of({"agent"}, 1, UINT32_MAX);
+
+}  // namespace
+
+TEST_CASE("a dead subagent leaves the begin of its prompts to its parent, whose end frees it") {
+  family stage;
+  const auto child = stage.bear("child");
+  stage.run_turn(child, 1);
+  CHECK(stage.request<verb_answer>(child, session_verb{{"child"}, "end", verb_kind::die}).get().outcome == verb_outcome::accepted);
+  const auto left = stage.last_release();
+  CHECK(left.owner == actors::owner_of({"child"}, 1, 0));
+  CHECK(left.heir == heir_of_agent);
+  // "<|im_start|>system\nrules" are 13 tokens: three blocks of four.
+  const auto& chain = stage.worker.script->admitted[0].chain;
+  CHECK(left.head == std::vector(chain.begin(), chain.begin() + 3));
+  stage.worker.script->released.clear();
+  stage.verb(stage.lead, "end", verb_kind::die);
+  const auto& released = stage.worker.script->released;
+  CHECK(std::ranges::count(released, heir_of_agent, &owner_release::owner) == 2);  // and once more for a child that dies meanwhile
+  CHECK(std::ranges::all_of(released, [](const auto& each) { return each.head.empty(); }));
+}
+
+TEST_CASE("nobody inherits from a root, from a prompt without a system message, or for a parent that is dead or silent") {
+  family stage;
+  stage.run_turn(stage.lead, 1);
+  const auto plain = stage.bear("plain"), late = stage.bear("late");
+  stage.request<request_id>(plain, stage.text(2, "some words of a prompt"), stage.to);
+  stage.say(stage.worker, stage.ended(2, finish_reason::stop));
+  stage.run_turn(late, 3);
+  stage.request<verb_answer>(plain, session_verb{{"plain"}, "end", verb_kind::die});
+  CHECK(stage.last_release().owner == actors::owner_of({"plain"}, 1, 0));
+  CHECK(stage.last_release().head.empty());
+  stage.verb(stage.lead, "end", verb_kind::die);  // takes the other child along, which finds it dead
+  const auto& released = stage.worker.script->released;
+  CHECK(std::ranges::count(released, actors::owner_of({"late"}, 1, 0), &owner_release::owner) == 1);
+  CHECK(std::ranges::all_of(released, [](const auto& each) { return each.head.empty() && each.heir.value == 0; }));
+  CHECK(stage.reported->back() == "gone agent");
+}
+
+TEST_CASE("a parent that knows another incarnation of the worker frees what it has inherited on both") {
+  family stage;
+  stage.run_turn(stage.lead, 1);
+  auto restarted = stage.add_worker(1);  // the same id
+  stage.routes->grants.erase(stage.routes->grants.begin());
+  const auto child = stage.bear("child");
+  auto asked = stage.chat(2, "question");
+  asked.prompt.messages.insert(asked.prompt.messages.begin(), {chat_role::system, {{chat_block::kind::text, "rules", {}, {}}}});
+  stage.request<request_id>(child, asked, stage.to);
+  stage.say(restarted, stage.started(2, 40, 0));
+  stage.say(restarted, stage.ended(2, finish_reason::stop));
+  stage.request<verb_answer>(child, session_verb{{"child"}, "end", verb_kind::die});
+  REQUIRE(restarted.script->released.size() == 1);
+  CHECK(restarted.script->released[0].heir == heir_of_agent);
+  stage.verb(stage.lead, "end", verb_kind::die);
+  for (const auto& script : {stage.worker.script, restarted.script})
+    CHECK(std::ranges::count(script->released, heir_of_agent, &owner_release::owner) == 2);
+}
+
+TEST_CASE("a subagent that has bounded where its context may be kept leaves nothing") {
+  for (const bool by_tier : {true, false}) {
+    family stage;
+    const auto child = stage.bear("child");
+    auto asked = stage.chat(1, "question");
+    asked.prompt.messages.insert(asked.prompt.messages.begin(), {chat_role::system, {{chat_block::kind::text, "rules", {}, {}}}});
+    if (by_tier)
+      asked.hints.max_tier = core::tier_level::device;
+    else
+      asked.hints.cache_ttl_ms = 60'000;
+    stage.request<request_id>(child, asked, stage.to);
+    stage.say(stage.worker, stage.started(1, 40, 0));
+    stage.say(stage.worker, stage.ended(1, finish_reason::stop));
+    stage.request<verb_answer>(child, session_verb{{"child"}, "end", verb_kind::die});
+    CHECK(stage.last_release().owner == actors::owner_of({"child"}, 1, 0));
+    CHECK(stage.last_release().head.empty());
+  }
+}
+
+TEST_CASE("what a compaction gives up leaves the begin of the prompts to the session itself") {
+  family stage;
+  stage.run_turn(stage.lead, 1);
+  stage.verb(stage.lead, "a", verb_kind::compact);
+  stage.request<request_id>(stage.lead, stage.text(2, "another prompt"), stage.to);
+  stage.say(stage.worker, stage.started(2, 14, 0));
+  CHECK(stage.last_release().owner == actors::owner_of({"agent"}, 1, 0));
+  CHECK(stage.last_release().heir == actors::owner_of({"agent"}, 1, 1));
+  CHECK(stage.last_release().cause == core::eviction_cause::compaction);
+  CHECK(stage.last_release().head.size() == 3);
+}

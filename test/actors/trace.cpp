@@ -153,15 +153,23 @@ TEST_CASE("gauges name each worker, and label values are escaped") {
   worker.sessions_waiting = 6;
   worker.session_waits_by_room = 7;
   worker.session_waits_by_bound = 9;
+  worker.blocks_by_role = {1, 2, 3};
+  worker.blocks_inherited = 6;
+  tier_status remote;
+  remote.model = {"m"};
+  remote.kind = "remote";
   node_gauges node;
   node.sessions[session_state::tool_paused] = 4;
   node.restarts = 1;
-  const auto text = render_gauges({worker}, {}, node);
+  const auto text = render_gauges({worker}, {remote}, node);
   CHECK(has_line(text, R"(troupe_worker_blocks{worker="3",model="a\"b\\c\n"} 8)"));
   CHECK(has_line(text, R"(troupe_worker_blocks_removed_total{worker="3",model="a\"b\\c\n",cause="capacity"} 5)"));
   CHECK(has_line(text, R"(troupe_worker_sessions_waiting{worker="3",model="a\"b\\c\n"} 6)"));
   CHECK(has_line(text, R"(troupe_worker_session_waits_total{worker="3",model="a\"b\\c\n",end="room"} 7)"));
   CHECK(has_line(text, R"(troupe_worker_session_waits_total{worker="3",model="a\"b\\c\n",end="bound"} 9)"));
+  CHECK(has_line(text, R"(troupe_worker_blocks_by_role{worker="3",model="a\"b\\c\n",role="tools"} 3)"));
+  CHECK(has_line(text, R"(troupe_worker_blocks_inherited_total{worker="3",model="a\"b\\c\n"} 6)"));
+  CHECK(text.find("troupe_tier_blocks_by_role{") == std::string::npos);  // it does not know
   CHECK(has_line(text, R"(troupe_sessions{state="tool_paused"} 4)"));
   CHECK(has_line(text, "troupe_restarts_total 1"));
   CHECK(has_line(text, "# TYPE troupe_worker_blocks gauge"));

@@ -102,3 +102,56 @@ TEST_CASE("the load is reported every interval while there is work, once at the 
   world.advance(limits::load_report_interval);
   CHECK(log->loads.size() == 5);
 }
+
+TEST_CASE("a worker's blocks have the roles of the prompt, then of the answer, and the last word is the session's") {
+  worker_world world;
+  world.start();
+  auto [sink, progress] = world.sink();
+  auto asked = admission(1, 9, 8);
+  asked.roles = {{core::block_role::system, 4}, {core::block_role::user, 9}};
+  world.tell(world.worker, asked, sink);
+  world.finish_all();
+  // Blocks 0 to 3 of 17 tokens, of which the last has no KV: one of them begins with the prompt's last token.
+  CHECK(world.status().blocks_by_role == std::vector<std::uint32_t>{0, 1, 0, 1, 0, 0, 2});
+  auto whole = asked.tokens;
+  for (const auto& each : tokens_of(*progress)) whole.push_back(each);
+  std::vector<core::block_identity> chain;
+  core::block_hasher{seed, block_tokens}.extend(chain, whole);
+  turn_outcome outcome;
+  outcome.id = {1};
+  outcome.owner = {1};
+  outcome.roles = {{chain[2], core::block_role::reasoning}};
+  world.request<pause_forecast>(world.worker, outcome);
+  CHECK(world.status().blocks_by_role == std::vector<std::uint32_t>{0, 1, 0, 1, 0, 1, 1});
+  CHECK(world.status().integrity.empty());
+}
+
+TEST_CASE("an admission with too many ranges is refused, one with odd ones is not") {
+  worker_world world;
+  world.start();
+  auto [sink, progress] = world.sink();
+  auto asked = admission(1);
+  asked.roles.assign(limits::role_ranges_max + 1, {core::block_role::user, 3});
+  CHECK(world.request<request_id>(world.worker, asked, sink).error().code == errc::invalid_request);
+  asked.roles = {{core::block_role::user, 900}, {core::block_role::tools, 2}};
+  CHECK(world.request<request_id>(world.worker, asked, sink).get() == request_id{1});
+  world.finish_all();
+  CHECK(world.status().integrity.empty());
+}
+
+TEST_CASE("a dead owner's head stays under its heir, and is counted") {
+  worker_world world;
+  world.start();
+  auto [sink, progress] = world.sink();
+  const auto asked = admission(1, 13, 1);
+  world.tell(world.worker, asked, sink);
+  world.finish_all();
+  REQUIRE(world.status().blocks_cached == 3);
+  owner_release release{{1}};
+  release.heir = {77};
+  release.head = {asked.chain[0], asked.chain[1]};
+  CHECK(world.request<owner_released>(world.worker, release).get().blocks_freed == 1);
+  CHECK(world.status().blocks_inherited == 2);
+  CHECK(removed_by(world.status().blocks_removed, core::eviction_cause::death) == 1);
+  CHECK(world.request<owner_released>(world.worker, owner_release{{77}}).get().blocks_freed == 2);
+}

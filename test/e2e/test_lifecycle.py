@@ -91,6 +91,31 @@ class Life(unittest.TestCase):
         value = lambda text: int(text.split(count)[1].split()[0])
         self.assertEqual(value(self.server.request("GET", "/metrics")[2]) - value(before), freed)
 
+    def by_role(self, place):
+        """Cached blocks by role, of the only worker or of a tier."""
+        text = self.server.request("GET", "/metrics")[2]
+        lines = [line for line in text.splitlines() if line.startswith(f"troupe_{place}_blocks_by_role" + "{")]
+        return {line.split('role="')[1].split('"')[0]: int(line.rsplit(" ", 1)[1]) for line in lines}
+
+    def test_blocks_are_counted_by_role(self):
+        before = self.by_role("worker")
+        self.assertEqual(set(before), {"unknown", "system", "tools", "user", "tool_result", "reasoning", "output"})
+        messages = [{"role": "system", "content": "Rules to follow. " * 20}, {"role": "user", "content": "A question of its own. " * 20}]
+        body = {"model": "builtin", "messages": messages, "max_tokens": 40, "ignore_eos": True}
+        answer = self.ok("POST", CHAT, body, {"x-session-id": "roles"})
+        info = self.at_rest("roles")
+        roles = info["prompt_roles"]
+        self.assertEqual(sum(roles.values()), answer["usage"]["prompt_tokens"])
+        self.assertEqual(set(roles), {"system", "user"})
+        now = harness.eventually(lambda: self.by_role("worker"), lambda now: now["output"] > before["output"])
+        self.assertIn(now["system"] - before["system"], (roles["system"] // 16, roles["system"] // 16 + 1))
+        self.assertGreaterEqual(now["user"] - before["user"], roles["user"] // 16 - 1)
+        self.assertGreaterEqual(now["output"] - before["output"], 1)
+        host = harness.eventually(lambda: self.by_role("tier"), lambda host: host["system"] >= now["system"] - before["system"])
+        self.assertGreaterEqual(host["user"], roles["user"] // 16 - 1)
+        self.tell("roles", "end", "die")
+        self.assertEqual(harness.eventually(lambda: self.by_role("worker"), lambda now: now["system"] == before["system"])["system"], before["system"])
+
     def test_a_session_without_a_name_gets_one(self):
         first, second = (self.ok("POST", "/v1/sessions")["id"] for _ in range(2))
         self.assertNotEqual(first, second)

@@ -109,6 +109,7 @@ session_info describe(const session_spawn& spawn) {
   info.cached_tokens = 64;
   info.output_tokens = 7;
   info.context_tokens = 42;
+  info.role_tokens = {0, 9, 0, 0, 0, 0, 4, 7};  // the last is of a later version
   info.created_ms = 1000;
   info.used_ms = 2000;
   return info;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/core/block_role.hpp"
 #include "test/node/turn_stream.hpp"
 #include "test/node/whole_node.hpp"
 
@@ -163,4 +164,48 @@ TEST_CASE("a compacted session keeps what its next prompt keeps, and gives up th
   CHECK(rested(node).blocks_cached == 4 + 3);
   CHECK(die(node, "lead").at("blocks_freed") == 7);
   CHECK(rested(node).blocks_free == rested(node).blocks_total);
+}
+
+namespace {
+
+json helper_chat(const std::string& question) {
+  std::string rules;
+  for (int i = 0; i < 40; ++i) rules += "Rule " + std::to_string(i) + ": be brief. ";
+  json messages = json::array({{{"role", "system"}, {"content", rules}}, {{"role", "user"}, {"content", question}}});
+  return {{"messages", std::move(messages)}, {"max_tokens", 4}, {"temperature", 0}, {"ignore_eos", true}};
+}
+
+std::uint32_t run_helper(whole_node& node, const std::string& id, const std::string& question) {
+  turn_stream turn{node.port(), helper_chat(question), {{"x-session-id", id}, {"x-parent-session-id", "lead"}}};
+  const auto result = turn.finish();
+  REQUIRE(result.done);
+  return result.cached_tokens;
+}
+
+}  // namespace
+
+TEST_CASE("subagents that come one after another compute their system prompt once, and its parent's death frees it") {
+  whole_node node;
+  REQUIRE(node.ask("POST", "/v1/sessions", R"({"id": "lead"})").status == 200);
+  CHECK(run_helper(node, "first", "What is in the kitchen, and who has left it there?") == 0);
+  const auto roles = json::parse(node.ask("GET", "/v1/sessions/first").body).at("prompt_roles");
+  const auto head = roles.at("system").get<std::uint32_t>() / block;
+  REQUIRE(head > 10);
+  const auto before = rested(node);
+  CHECK(before.blocks_by_role.at(static_cast<std::size_t>(core::block_role::system)) >= head);
+  CHECK(die(node, "first").at("blocks_freed") == before.blocks_cached - head);
+  auto worker = rested(node);
+  CHECK(worker.blocks_cached == head);
+  CHECK(worker.blocks_inherited == head);
+  CHECK(removed_by(worker.blocks_removed, core::eviction_cause::death) == before.blocks_cached - head);
+
+  CHECK(run_helper(node, "second", "Nothing of the kind: tell me of the sea.") == head * block);
+  CHECK(die(node, "second").at("blocks_freed") > 0);
+  worker = rested(node);
+  CHECK(worker.blocks_cached == head);
+  CHECK(worker.blocks_inherited == head);  // it was the parent's already
+  CHECK(die(node, "lead").at("blocks_freed") == head);
+  worker = rested(node);
+  CHECK(worker.blocks_free == worker.blocks_total);
+  CHECK(worker.integrity.empty());
 }

@@ -1,6 +1,7 @@
 // Blocks that leave a device, or were computed by another worker, come back from host memory: counted in blocks, equal in every token.
 #include <doctest/doctest.h>
 
+#include "engine/core/block_role.hpp"
 #include "test/node/turn_stream.hpp"
 #include "test/node/whole_node.hpp"
 
@@ -46,6 +47,24 @@ TEST_CASE("what one worker has computed another one onboards, and answers alike"
   CHECK(status.tiers[0].kind == "host");
   for (const auto& worker : status.workers) CHECK(worker.integrity.empty());
   CHECK(status.tiers[0].integrity.empty());
+}
+
+TEST_CASE("a role comes along to the worker that onboards its block") {
+  whole_node node{{.worker_keys = "blocks = 256\nblock_tokens = 16\ncount = 2\n", .sections = "[router]\nbehaviour = \"round_robin\"\n"}};
+  std::string rules;
+  for (int i = 0; i < 40; ++i) rules += "Rule " + std::to_string(i) + ": be brief. ";
+  auto body = chat_of("What is in the kitchen?", 4);
+  body["messages"].insert(body["messages"].begin(), nlohmann::json{{"role", "system"}, {"content", rules}});
+  CHECK(turn_stream(node.port(), body, {{"x-session-id", "a"}}).finish().cached_tokens == 0);
+  rested(node);
+  CHECK(turn_stream(node.port(), body, {{"x-session-id", "b"}}).finish().cached_tokens > 160);
+  const auto status = node.status_once([](const node_status& now) { return now.workers[0].blocks_cached == now.workers[1].blocks_cached; });
+  const auto system = static_cast<std::size_t>(core::block_role::system);
+  CHECK(status.workers[0].blocks_onboarded + status.workers[1].blocks_onboarded > 10);
+  CHECK(status.workers[0].blocks_by_role.at(system) > 10);
+  CHECK(status.workers[0].blocks_by_role == status.workers[1].blocks_by_role);
+  CHECK(status.workers[0].blocks_by_role.at(0) == 0);
+  CHECK(status.tiers[0].blocks_by_role.at(system) == status.workers[0].blocks_by_role.at(system));
 }
 
 TEST_CASE("a session that others have pushed off the device is onboarded when it returns, and its death empties the tier") {

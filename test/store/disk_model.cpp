@@ -140,6 +140,7 @@ class twin {
       } else {
         const auto number = gets_.at(ticket);
         CHECK(completion.result == store_result::loaded);
+        CHECK(completion.retention.role == sample_block(number).retention.role);
         if (memory_.at(ticket) != sample_payload(number, size_of(number))) FAIL_CHECK("block " << number << " came back with other bytes");
         gets_.erase(ticket);
       }

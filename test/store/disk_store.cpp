@@ -95,6 +95,11 @@ TEST_CASE("a load brings the retention back, and a repeated put raises it") {
   CHECK_FALSE(store->retain(0, block.block.hash, {12}, {5, 60, 0}));
   REQUIRE(store->get(0, sample_block(1), destination, {1}) == store_result::pending);
   CHECK(settle(*store).at(1).retention == stored_retention{5, 60, 0});
+  const auto reasoning = static_cast<std::size_t>(core::block_role::reasoning);
+  CHECK(store->counts().by_role[reasoning] == 1);
+  CHECK(store->retain(0, block.block.hash, block.layout, {200, 60, 0}));  // of a later version
+  CHECK(store->counts().by_role[reasoning] == 0);
+  CHECK(store->counts().by_role[0] == 1);
   CHECK(store->counts().present == 1);
   check_sound(*store);
 }

@@ -51,7 +51,7 @@ inline stored_block sample_block(std::uint64_t number) {
   block.layout = sample_layout;
   block.scope = sample_scope;
   for (std::uint64_t i = 0; i < 32; ++i) block.tokens.push_back(static_cast<token_id>(mixed(number * 32 + i) % 150'000));
-  block.retention = {static_cast<std::uint8_t>(number % 6), static_cast<std::uint8_t>(number % 50), 0};
+  block.retention = {static_cast<std::uint8_t>(number % 9), static_cast<std::uint8_t>(number % 50), 0};
   return block;
 }
 

@@ -25,6 +25,7 @@ struct router_script {
 struct worker_script {
   std::vector<admit_request> admitted;
   lines heard;  ///< "cancel 1", "release <owner>"
+  std::vector<owner_release> released;
   std::vector<turn_outcome> outcomes;
   std::vector<owner_forget> forgotten;
   std::vector<owner_intent> intents;

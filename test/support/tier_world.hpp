@@ -111,7 +111,8 @@ struct tier_fixture : actor_fixture {
     std::vector<core::tier_block> blocks;
     for (std::size_t i = 0; i < chain.blocks.size(); ++i) {
       const auto tokens = chain.tokens.begin() + static_cast<std::ptrdiff_t>(i * width);
-      blocks.push_back({chain.blocks[i], i == 0 ? chain.root : chain.blocks[i - 1].hash, {tokens, tokens + width}});
+      const auto begin = static_cast<std::uint32_t>(i * width);
+      blocks.push_back({chain.blocks[i], i == 0 ? chain.root : chain.blocks[i - 1].hash, {tokens, tokens + width}, role_of(chain.roles, begin, begin + width)});
     }
     return blocks;
   }

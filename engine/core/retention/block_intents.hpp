@@ -54,6 +54,7 @@ class block_intents {
   /// Since the last call. Call it after each of the above.
   std::vector<rank_change> take_changes() { return std::exchange(changes_, {}); }
   [[nodiscard]] bool is_pinned(block_index block) const { return pinned_[block]; }
+  [[nodiscard]] std::uint8_t rank_of(block_index block) const { return marks_.rank_of(block); }
   [[nodiscard]] std::uint32_t pinned() const noexcept { return pinned_count_; }
 
  private:
