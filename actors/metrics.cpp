@@ -16,7 +16,7 @@ struct family {
   std::uint64_t (*value)(const Status&);
 };
 
-constexpr std::array<family<worker_status>, 19> worker_families{{
+constexpr std::array<family<worker_status>, 20> worker_families{{
     {"troupe_worker_blocks", "gauge", "Blocks of the worker's pool.",
      [](const worker_status& w) -> std::uint64_t { return w.blocks_total; }},
     {"troupe_worker_blocks_free", "gauge", "Blocks without content.",
