@@ -14,7 +14,7 @@ block_pool::state::state(const block_pool_options& chosen)
       tokens(std::size_t{chosen.block_count} * chosen.block_tokens),
       by_hash(chosen.block_count),
       owners(chosen.block_count),
-      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count})),
+      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count, .is_below = chosen.is_below})),
       intents(chosen.block_count, static_cast<std::uint32_t>(chosen.block_count * chosen.pinned_share_max)),
       pinned(chosen.block_count),
       ranks_by_role(chosen.retention == "priority") {
@@ -349,7 +349,11 @@ block_pool::cached_block block_pool::describe(block_index block) const {
 
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }
 std::uint32_t block_pool::owner_count(block_index block) const noexcept { return state_->owners.count(block); }
-std::vector<block_index> block_pool::blocks_of(owner_id owner) const { return state_->owners.of(owner); }
+std::vector<block_index> block_pool::blocks_of(owner_id owner) const {
+  auto blocks = state_->owners.of(owner);
+  std::ranges::sort(blocks, {}, [this](block_index block) { return state_->records[block].depth; });
+  return blocks;
+}
 void block_pool::own(block_index block, owner_id owner) {
   state_->own(owner, block);
   state_->claim(owner, {&block, 1});

@@ -91,6 +91,7 @@ class block_pool {
   [[nodiscard]] cached_block describe(block_index block) const;
   [[nodiscard]] std::vector<owner_id> owners(block_index block) const;
   [[nodiscard]] std::uint32_t owner_count(block_index block) const noexcept;
+  /// Parents before children.
   [[nodiscard]] std::vector<block_index> blocks_of(owner_id owner) const;
   /// Makes `owner` an owner of the block and of all before it.
   void own(block_index block, owner_id owner);

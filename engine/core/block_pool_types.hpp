@@ -16,6 +16,7 @@ struct block_pool_options {
   std::uint32_t block_tokens = 32;
   std::string retention = "lru";  ///< a retention policy's name; an unknown one throws
   double pinned_share_max = 0.5;  ///< of the blocks that pins may keep
+  bool is_below = false;          ///< a tier below a device: it has copies (retention_options)
 };
 
 /// What changed in the cache, in order; the worker forwards it to the router shards.

@@ -25,18 +25,18 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max}), offered_to_(options.block_count, tier_level::host), was_shared_(options.block_count, false) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max, true}), offered_to_(options.block_count, tier_level::host), was_shared_(options.block_count, false) {}
 
 block_index host_pool::reserve(const tier_block& offered) {
   std::vector<block_index> slot;
   if (pool_.is_cached(offered.identity.hash)) return no_block;
-  if (offered.tokens.size() == options_.block_tokens && pool_.acquire_private(1, slot)) return slot.front();
+  if (offered.tokens.size() == options_.block_tokens && pool_.acquire_worthwhile(1, offered.owner, 0, slot) == 1) return slot.front();
   ++refused_;
   return no_block;
 }
 
 slot_grant host_pool::reserve(client_id client, const slot_request& request) {
-  slot_grant grant{request.transfer, {}, memory_};
+  slot_grant grant{request.transfer, {}, memory_, pool_.counts().free == 0};
   writing begun{request, {}};
   for (const auto& offered : request.blocks) {
     const block_index slot = reserve(offered);

@@ -50,7 +50,7 @@ std::optional<slot_request> offloader::offer(instant now) {
       withheld_.insert(held.identity.hash);
       continue;
     }
-    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role});
+    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role, first_owner(block)});
     pool_.lease(block);
     batch_.push_back(block);
   }
@@ -78,6 +78,19 @@ std::vector<block_index> offloader::hasten(std::span<const block_index> chain, s
   return waiting;
 }
 
+owner_id offloader::first_owner(block_index block) const {
+  const auto owners = pool_.owners(block);
+  return owners.empty() ? owner_id{} : owners.front();
+}
+
+void offloader::offer_again(std::span<const block_index> chain) {
+  if (!is_full_) return;
+  for (const block_index block : chain) {
+    const auto& hash = pool_.describe(block).identity.hash;
+    if (settled_.erase(hash.low) > 0) queue_.push_back(hash);
+  }
+}
+
 void offloader::granted(const slot_grant& grant) {
   if (batch_.empty() || ticket_ || grant.transfer != transfer_ || grant.slots.size() != batch_.size()) {
     refused_.push_back({grant.transfer, false, {}});  // it came too late: its slots must not wait for us
@@ -88,6 +101,7 @@ void offloader::granted(const slot_grant& grant) {
     if (grant.slots[i] != nullptr) plan.moves.push_back({batch_[i], grant.slots[i]});
   copying_ = static_cast<std::uint32_t>(plan.moves.size());
   keeps_ = grant.keeps;
+  is_full_ = grant.is_full;
   ticket_ = device_.submit(std::move(plan));
 }
 
@@ -121,6 +135,7 @@ void offloader::tier_changed() {
   withheld_.clear();
   below_.clear();
   settled_.clear();
+  is_full_ = false;
   for (const auto& event : pool_.snapshot()) queue_.push_back(event.block.hash);
 }
 

@@ -34,6 +34,9 @@ class offloader {
   void note(std::span<const block_event> events);
   /// An owner uses these: what a limit kept off the tier is offered again if this owner's does not.
   void note_use(std::span<const block_identity> chain);
+  /// The turn that these cached blocks, parents before children, were used for has ended: a tier that is full has given up copies of them,
+  /// or would not take them, while it ran.
+  void offer_again(std::span<const block_index> chain);
   /// This block came from below: it need not be offered.
   void note_onboarded(const block_hash& hash) { below_.insert(hash.low); }
   /// The next batch, nothing while one is under way. A batch that is not answered until `limits::tier_wait` has passed is given up.
@@ -60,6 +63,7 @@ class offloader {
  private:
   void give_up();
   [[nodiscard]] bool is_offered(block_index block) const;
+  [[nodiscard]] owner_id first_owner(block_index block) const;
 
   block_pool& pool_;
   backend& device_;
@@ -68,6 +72,7 @@ class offloader {
   std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
   std::unordered_set<std::uint64_t> settled_;  ///< low hashes of blocks on the device
   std::vector<block_index> batch_;           ///< leased
+  bool is_full_ = false;                     ///< the tier, when it granted last
   bool is_stale_ = false;                    ///< the batch was offered to a tier that has gone
   std::uint64_t transfer_ = 0;
   instant offered_at_{0};

@@ -196,6 +196,20 @@ void scheduler::state::preempt(sequence& victim) {
   ++draining;
 }
 
+std::uint64_t scheduler::blocks_below(std::int32_t priority) const {
+  std::uint64_t blocks = 0;
+  for (const sequence* each : state_->running)
+    if (each->spec.priority < priority) blocks += each->table.size();
+  return blocks;
+}
+
+bool scheduler::preempt_below(std::int32_t priority) {
+  state& s = *state_;
+  if (s.running.empty() || s.draining > 0 || s.running.back()->spec.priority >= priority) return false;
+  s.preempt(*s.running.back());
+  return true;
+}
+
 void scheduler::state::requeue(sequence& yielded) {
   if (gate != nullptr) return hand_back(yielded);
   give_back(yielded);

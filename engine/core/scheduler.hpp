@@ -103,6 +103,11 @@ class scheduler {
   [[nodiscard]] std::uint64_t blocks_expected() const;
   /// Blocks that the waiting ones need in all, as expected.
   [[nodiscard]] std::uint64_t blocks_awaited() const;
+  /// Blocks that running sequences of lower priority have, each counted once per sequence.
+  [[nodiscard]] std::uint64_t blocks_below(std::int32_t priority) const;
+  /// Preempts the running sequence of the lowest priority, of several the latest, if that is below `priority`. False when there is none,
+  /// or when one is giving way already.
+  bool preempt_below(std::int32_t priority);
   /// Ends a sequence wherever it is; its last event is sequence_ended{cancelled}. Unknown ids are ignored.
   void cancel(request_id id, finish_reason why, std::vector<sequence_event>& events);
 

@@ -20,6 +20,7 @@ struct tier_block {
   block_hash parent;
   std::vector<token_id> tokens;
   block_role role = block_role::unknown;
+  owner_id owner{};  ///< one of its owners: it displaces only what is worth less
 };
 
 /// Room for blocks that the device holds; parents before children.
@@ -31,6 +32,7 @@ struct slot_grant {
   std::uint64_t transfer = 0;
   std::vector<std::byte*> slots;  ///< parallel to the request; null: the tier has it already, or has no room
   std::shared_ptr<const void> keeps;
+  bool is_full = false;           ///< what comes displaces what is there
 };
 /// The copies are there, or none of them may be used.
 struct slot_commit {

@@ -78,12 +78,22 @@ bool tier_traffic::has_room_for(const sequence_spec& next) const {
   const auto load = turns_.load();
   const auto before = load.running + load.waiting + down_.admissions();
   if (before == 0) return true;
-  if (before >= running_max_) return false;
+  return before < running_max_ && blocks_missing(next) == 0;
+}
+
+std::uint64_t tier_traffic::blocks_missing(const sequence_spec& next) const {
   const auto limit = std::min(next.chain.size(), (next.tokens.size() - 1) / pool_.block_tokens());
   const auto held = pool_.peek_prefix(std::span(next.chain).first(limit), next.hasher.root(), next.tokens);
   const auto taken = blocks_taken() + down_.blocks_committed();
   const std::uint64_t whole = down_.blocks_for(tokens_expected(next));
-  return whole - held.matched + taken <= pool_.available() - held.idle;
+  const std::uint64_t needed = whole - held.matched + taken, there = pool_.available() - held.idle;
+  return needed - std::min(needed, there);
+}
+
+/// Who gives way comes back by a copy. True when room may be there at once.
+bool tier_traffic::make_room_for(const sequence_spec& next) {
+  if (!holds_.empty() || blocks_missing(next) > turns_.blocks_below(next.priority)) return false;
+  return turns_.preempt_below(next.priority);
 }
 
 /// By sequences that the scheduler has: what running ones are expected to ask for, and what waiting ones lack.
@@ -93,7 +103,11 @@ std::uint64_t tier_traffic::blocks_taken() const {
 }
 
 void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
-  while (!pending_.empty() && has_room_for(pending_.begin()->second.spec)) {
+  while (!pending_.empty()) {
+    if (!has_room_for(pending_.begin()->second.spec)) {
+      if (make_room_for(pending_.begin()->second.spec)) continue;
+      return;
+    }
     auto next = std::move(pending_.begin()->second.spec);
     pending_.erase(pending_.begin());
     ask(std::move(next), now);

@@ -3,7 +3,7 @@
 //
 // With a tier or without, a sequence waits here until the pool has room for all of it and for its expected answer beside those before it:
 // what it finds on the device is leased from then on, what the tier has comes up, and the scheduler starts it at once. The retention policy
-// hears of it when it begins to wait. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
+// hears of it when it begins to wait. One of lower priority gives way to it if that makes room. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
 //
 //   admit -> session_gate -> pending --room--> onboarder --its blocks are there--> scheduler -> ended
 //                               ^------------------- preempted --------------------|
@@ -52,6 +52,8 @@ class tier_traffic : private scheduler_gate {
   [[nodiscard]] std::vector<onboarder::prefetched> take_prefetched() { return down_.take_prefetched(); }
   void cancel(request_id id, std::vector<sequence_event>& events);
   void note(std::span<const block_event> events);
+  /// The owner's turn has ended, and the tier has heard of it.
+  void end_turn(owner_id owner) { up_.offer_again(pool_.blocks_of(owner)); }
   void granted(const slot_grant& grant) { up_.granted(grant); }
   void granted(lease_grant grant) { down_.granted(std::move(grant)); }
   /// False when the ticket is not of a transfer.
@@ -91,6 +93,9 @@ class tier_traffic : private scheduler_gate {
   std::vector<request_id> take_late(instant now);
   [[nodiscard]] std::uint64_t blocks_taken() const;
   [[nodiscard]] bool has_room_for(const sequence_spec& next) const;
+  /// Blocks that are missing before it fits; 0: it fits.
+  [[nodiscard]] std::uint64_t blocks_missing(const sequence_spec& next) const;
+  bool make_room_for(const sequence_spec& next);
   void ask(sequence_spec spec, instant now);
   std::map<order, pending_turn>::iterator find_pending(request_id id);
 

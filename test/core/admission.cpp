@@ -167,6 +167,41 @@ TEST_CASE("without a tier a preempted sequence computes what has left the device
   CHECK(world.device.fault() == "");
 }
 
+TEST_CASE("a turn of higher priority takes the room of one that runs, which goes on where it was; an equal one waits") {
+  device_over_host world({.blocks = 12}, 1000);
+  auto& rig = world.device.rig;
+  std::vector<sequence_spec> asked;
+  for (std::uint64_t id = 1; id <= 3; ++id) asked.push_back(rig.spec(id, scheduler_rig::letters(static_cast<token_id>(100 * id), 9), id == 1 ? 30 : 4));
+  asked[2].priority = 1;
+  REQUIRE(world.device.admit(asked[0]));  // to ten of the twelve blocks
+  while (rig.answers[1].tokens.size() < 8) REQUIRE(world.step());
+  REQUIRE(world.device.admit(asked[1]));
+  CHECK(world.device.tiers.pending() == 1);
+  CHECK(world.load().preemptions == 0);
+  REQUIRE(world.device.admit(asked[2]));
+  REQUIRE(world.finish());
+  CHECK(rig.ended == std::vector<std::uint64_t>{3, 1, 2});
+  for (const auto& each : asked) CHECK(rig.answers[each.id.value].tokens == rig.alone(each).first);
+  CHECK(world.load().preemptions == 1);
+  CHECK(world.device.tiers.onboarded().blocks_onboarded + world.load().tokens_reused > 0);
+  CHECK(world.device.fault() == "");
+}
+
+TEST_CASE("nobody gives way to a turn that would not fit even so") {
+  device_over_host world({.blocks = 16}, 1000);
+  auto& rig = world.device.rig;
+  auto high = rig.spec(1, scheduler_rig::letters(100, 9), 27), low = rig.spec(2, scheduler_rig::letters(200, 9), 3);
+  high.priority = 2;
+  REQUIRE(world.device.admit(high));  // nine blocks
+  REQUIRE(world.device.admit(low));   // three
+  auto middle = rig.spec(3, scheduler_rig::letters(300, 30), 6);
+  middle.priority = 1;
+  REQUIRE(world.device.admit(middle));  // nine, of which seven could be had
+  REQUIRE(world.finish());
+  CHECK(world.load().preemptions == 0);
+  CHECK(rig.ended == std::vector<std::uint64_t>{2, 1, 3});
+}
+
 TEST_CASE("blocks of a preempted sequence are copied before others that wait, and stay until then") {
   preempted_table table(4);
   table.holds.take(table.table, instant{0});

@@ -40,7 +40,7 @@ row_player::row_player(const replay_input& input, const row_options& options)
       rng_(options.seed) {
   const std::uint32_t blocks = input.trace.blocks.size();
   const auto make_pool = [&](std::uint64_t capacity) {
-    return std::make_unique<replay_pool>(capacity, blocks, make_retention_policy(options.policy, {blocks, input.future}));
+    return std::make_unique<replay_pool>(capacity, blocks, make_retention_policy(options.policy, {.block_count = blocks, .future = input.future}));
   };
   for (std::uint32_t i = 0; i < options.workers; ++i) workers_.push_back({make_pool(options.device_blocks / options.workers)});
   if (options.host_blocks > 0) host_ = make_pool(options.host_blocks);

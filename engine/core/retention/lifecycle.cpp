@@ -212,7 +212,8 @@ void lifecycle_policy::rank(context_id which, instant now) {
   context_record& at = contexts_[which];
   const instant change = models_.advance(at.waits, now);
   change == instant{0} ? changes_.erase(which) : changes_.put(which, change);
-  at.worth = static_cast<float>(models_.worth(at.waits));
+  const bool is_above = is_below_ && at.waits.leading == wait_kind::running;
+  at.worth = is_above ? -1 : static_cast<float>(models_.worth(at.waits));
   stand(which);
 }
 

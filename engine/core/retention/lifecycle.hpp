@@ -3,7 +3,8 @@
 // A stream has one context, or a few where it forks (a subagent under its parent's name) or rewrites its history. A context claims
 // the leading blocks of its last prompt. Blocks that no context claims leave first, in the order in which they lost their claims;
 // then the context of the least worth gives up its last block, and so on, from its end to its begin. Who asks for room competes too: a
-// stream that will not be back soon does not displace others, so a set of streams that does not fit does not thrash.
+// stream that will not be back soon does not displace others, so a set of streams that does not fit does not thrash. In a tier below, the
+// copies of a context whose turn runs leave before others': the device holds it, and offers it again when its turn has ended.
 #pragma once
 
 #include <deque>
@@ -15,7 +16,7 @@ namespace troupe::core {
 
 class lifecycle_policy : public retention_policy {
  public:
-  explicit lifecycle_policy(std::uint32_t block_count) : blocks_(block_count) {}
+  lifecycle_policy(std::uint32_t block_count, bool is_below) : blocks_(block_count), is_below_(is_below) {}
 
   void stored(block_index block, block_index parent) override { blocks_.store(block, parent); }
   void busy(std::span<const block_index> chain) override;
@@ -73,6 +74,7 @@ class lifecycle_policy : public retention_policy {
   void enqueue_unclaimed(block_index block);
 
   residency blocks_;  ///< its queue: idle blocks without a claim
+  bool is_below_;     ///< copies of what runs above are worth less than anything else
   wait_models models_;
   std::vector<context_record> contexts_;
   std::vector<context_id> free_contexts_;

@@ -91,6 +91,7 @@ class retention_policy {
 
 struct retention_options {
   std::uint32_t block_count = 0;  ///< block indices are below; more may come
+  bool is_below = false;          ///< the pool has copies: the tier above holds a stream's blocks while its turn runs
   /// Of `belady`: the future of each request, by its number in the order of turn_started.
   std::span<const std::vector<use_run>> future = {};
 };

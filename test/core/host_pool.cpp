@@ -1,0 +1,66 @@
+// Whose copies a host tier gives up first: what runs above is there twice.
+#include "engine/core/host_pool.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+
+using namespace troupe;
+using namespace troupe::core;
+
+namespace {
+
+struct small_host {
+  std::shared_ptr<const tier_chain> chain_of(token_id first, std::uint32_t blocks) const {
+    auto made = std::make_shared<tier_chain>();
+    made->root = hasher.root();
+    made->tokens.resize(std::size_t{blocks} * 4);
+    std::iota(made->tokens.begin(), made->tokens.end(), first);
+    hasher.extend(made->blocks, made->tokens);
+    return made;
+  }
+  /// Returns how many were taken.
+  std::size_t offer(const tier_chain& chain, owner_id owner, std::uint32_t from = 0) {
+    slot_request request{++transfers, {}};
+    for (std::uint32_t i = from; i < chain.blocks.size(); ++i) {
+      const auto begin = chain.tokens.begin() + 4 * i;
+      request.blocks.push_back({chain.blocks[i], i == 0 ? chain.root : chain.blocks[i - 1].hash, {begin, begin + 4}, block_role::unknown, owner});
+    }
+    const auto grant = pool->reserve(1, request);
+    is_full = grant.is_full;
+    pool->commit(1, {transfers, true, std::vector(request.blocks.size(), std::vector{owner})});
+    return grant.slots.size() - static_cast<std::size_t>(std::ranges::count(grant.slots, nullptr));
+  }
+  void begin_turn(const std::shared_ptr<const tier_chain>& chain, owner_id owner) {
+    pool->touch({owner, chain, turn_opening{owner.value, turn_input::tool_result, static_cast<std::uint32_t>(chain->blocks.size())}});
+  }
+  void end_turn(owner_id owner) { pool->finish({owner, {.turn = owner.value, .end = turn_end::tool_calls}, {}}); }
+
+  block_hasher hasher{std::uint64_t{5}, 4};
+  std::unique_ptr<host_pool> pool = *host_pool::make({.block_count = 6, .block_tokens = 4, .block_bytes = 64, .retention = "lifecycle"});
+  std::uint64_t transfers = 0;
+  bool is_full = false;
+};
+
+}  // namespace
+
+TEST_CASE("copies of what runs above are the first to leave, and displace nothing until its turn has ended") {
+  small_host host;
+  const auto away = host.chain_of(0, 3), runs = host.chain_of(100, 3), comes = host.chain_of(200, 2);
+  for (const auto& [chain, owner] : {std::pair{away, owner_id{1}}, std::pair{runs, owner_id{2}}}) {
+    host.begin_turn(chain, owner);
+    CHECK(host.offer(*chain, owner) == 3);
+  }
+  CHECK(host.is_full == false);  // before the last of them
+  host.end_turn({1});
+  host.begin_turn(comes, {3});
+  CHECK(host.offer(*comes, {3}) == 0);
+  CHECK(host.is_full);
+  host.end_turn({3});
+  CHECK(host.offer(*comes, {3}) == 2);
+  CHECK(host.pool->held(*away) == 3);
+  CHECK(host.pool->held(*runs) == 1);
+  CHECK(host.pool->held(*comes) == 2);
+  CHECK_FALSE(host.pool->check_integrity());
+}
