@@ -156,10 +156,13 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         if (const auto client = known_sender(self)) pool_of(self).end(*client, ended);
       },
       [self](const core::chain_touch& touched) {
-        pool_of(self).touch(touched);
+        if (const auto client = known_sender(self)) pool_of(self).touch(*client, touched);
         put_more(self);
       },
-      [self](const core::turn_closing& closing) { pool_of(self).finish(closing); },
+      [self](const core::turn_closing& closing) {
+        loader_of(self).close_turn(closing.owner, closing.how.turn);
+        pool_of(self).finish(closing);
+      },
       [self](const owner_forget& forgotten) {
         pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
         announce(self);

@@ -137,7 +137,6 @@ void model_worker::forget(const owner_forget& forgotten) { pool_.forget(forgotte
 pause_forecast model_worker::finish(const turn_outcome& outcome) {
   pool_.finish_turn(outcome.owner, closing_of(outcome));
   pool_.correct_roles(outcome.roles);
-  tiers_.end_turn(outcome.owner);
   pause_forecast told;
   const double rate = tiers_.onboarded().blocks_per_s;
   if (rate > 0) told.load_ms = ms_of((outcome.prompt_tokens + outcome.output_tokens) / options_.pool.block_tokens / rate);

@@ -65,6 +65,7 @@ void tell_tier(self_pointer self) {
   const auto me = caf::actor_cast<tier_client_actor>(self);
   auto told = self->state.device->take_tier_messages(now_of(self));
   for (auto& commit : told.commits) self->send(tier, std::move(commit));
+  for (auto& closing : told.closings) self->send(tier, std::move(closing));
   if (told.offer) self->send(tier, *std::move(told.offer), me);
   for (auto& question : told.questions) self->send(tier, std::move(question), me);
   for (auto& touch : told.touches) self->send(tier, std::move(touch));

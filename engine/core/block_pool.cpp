@@ -246,12 +246,12 @@ bool block_pool::acquire_private(std::uint32_t count, std::vector<block_index>& 
   return true;
 }
 
-std::uint32_t block_pool::acquire_worthwhile(std::uint32_t count, owner_id owner, std::uint32_t depth, std::vector<block_index>& table) {
+std::uint32_t block_pool::acquire_worthwhile(std::uint32_t count, const newcomer& comes, std::vector<block_index>& table) {
   state& s = *state_;
   std::uint32_t taken = 0;
   for (; taken < count && available() > 0; ++taken) {
     if (s.free_blocks.empty()) {
-      const eviction gone = s.policy->victim({s.stream_of(owner), depth + taken}, s.now);
+      const eviction gone = s.policy->victim({s.stream_of(comes.owner), comes.depth + taken, comes.rank}, s.now);
       if (gone.block == no_block) break;
       s.evict(gone);
     }
@@ -348,6 +348,7 @@ block_pool::cached_block block_pool::describe(block_index block) const {
 }
 
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }
+std::uint8_t block_pool::rank(block_index block) const noexcept { return state_->rank_of(block, state_->intents.rank_of(block)); }
 std::uint32_t block_pool::owner_count(block_index block) const noexcept { return state_->owners.count(block); }
 std::vector<block_index> block_pool::blocks_of(owner_id owner) const {
   auto blocks = state_->owners.of(owner);

@@ -52,7 +52,12 @@ class block_pool {
   /// Leases `count` private blocks, evicting leaves if needed. All or nothing.
   bool acquire_private(std::uint32_t count, std::vector<block_index>& table);
   /// The same for up to `count` blocks of `owner` from `depth` on that may only displace what is worth less. Returns how many.
-  std::uint32_t acquire_worthwhile(std::uint32_t count, owner_id owner, std::uint32_t depth, std::vector<block_index>& table);
+  struct newcomer {
+    owner_id owner;
+    std::uint32_t depth = 0;
+    std::uint8_t rank = rank_default;
+  };
+  std::uint32_t acquire_worthwhile(std::uint32_t count, const newcomer& comes, std::vector<block_index>& table);
   /// How many private blocks could be leased now, by taking free blocks and evicting.
   [[nodiscard]] std::uint32_t available() const noexcept;
 
@@ -90,6 +95,8 @@ class block_pool {
   };
   [[nodiscard]] cached_block describe(block_index block) const;
   [[nodiscard]] std::vector<owner_id> owners(block_index block) const;
+  /// What its owners wish it to be worth, or its role says.
+  [[nodiscard]] std::uint8_t rank(block_index block) const noexcept;
   [[nodiscard]] std::uint32_t owner_count(block_index block) const noexcept;
   /// Parents before children.
   [[nodiscard]] std::vector<block_index> blocks_of(owner_id owner) const;

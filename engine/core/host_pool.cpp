@@ -27,22 +27,30 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
     : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max, true}), offered_to_(options.block_count, tier_level::host), was_shared_(options.block_count, false) {}
 
-block_index host_pool::reserve(const tier_block& offered) {
+/// Nothing is displaced for a block that could not be stored: its parent must be here or come with it.
+block_index host_pool::reserve(const tier_block& offered, std::span<const block_hash> granted) {
   std::vector<block_index> slot;
-  if (pool_.is_cached(offered.identity.hash)) return no_block;
-  if (offered.tokens.size() == options_.block_tokens && pool_.acquire_worthwhile(1, offered.owner, 0, slot) == 1) return slot.front();
+  const bool has_parent =
+      offered.parent.low == 0 || pool_.is_cached(offered.parent) || std::ranges::find(granted, offered.parent) != granted.end();
+  if (has_parent && offered.tokens.size() == options_.block_tokens)
+    for (const owner_id owner : offered.owners)
+      if (pool_.acquire_worthwhile(1, {.owner = owner, .rank = offered.rank}, slot) == 1) return slot.front();
   ++refused_;
   return no_block;
 }
 
 slot_grant host_pool::reserve(client_id client, const slot_request& request) {
-  slot_grant grant{request.transfer, {}, memory_, pool_.counts().free == 0};
+  slot_grant grant{request.transfer, {}, memory_};
   writing begun{request, {}};
+  std::vector<block_hash> granted;
+  const auto refused_before = refused_;
   for (const auto& offered : request.blocks) {
-    const block_index slot = reserve(offered);
+    const block_index slot = pool_.is_cached(offered.identity.hash) ? no_block : reserve(offered, granted);
+    if (slot != no_block) granted.push_back(offered.identity.hash);
     begun.slots.push_back(slot);
     grant.slots.push_back(slot == no_block ? nullptr : address(slot));
   }
+  grant.is_full = refused_ > refused_before || pool_.counts().free == 0;
   // Said twice under one number: the first slots are given up.
   commit(client, {request.transfer, false, {}});
   writing_.emplace(key{client, request.transfer}, std::move(begun));
@@ -81,6 +89,7 @@ lease_grant host_pool::lease(client_id client, const lease_request& request) {
   const auto& chain = *request.chain;
   pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, table, address_of(request.opening));
   pool_.note_roles(table, chain.roles);
+  note_opening(client, request.owner, request.opening);
   note_use(table);
   lease_grant grant{request.number, request.id, request.from, {}, nullptr};
   if (table.size() <= request.from) {
@@ -101,8 +110,14 @@ void host_pool::end(client_id client, const lease_end& ended) {
   if (auto held = reading_.extract({client, ended.number})) release(held.mapped());
 }
 
-void host_pool::touch(const chain_touch& touched) {
+/// A turn whose end nobody tells ends with its worker.
+void host_pool::note_opening(client_id client, owner_id owner, const std::optional<turn_opening>& opening) {
+  if (opening) open_turns_[owner] = {client, opening->turn};
+}
+
+void host_pool::touch(client_id client, const chain_touch& touched) {
   std::vector<block_index> table;
+  note_opening(client, touched.owner, touched.opening);
   pool_.acquire_prefix(touched.chain->blocks, touched.chain->root, touched.chain->tokens, touched.owner, table, address_of(touched.opening));
   pool_.note_roles(table, touched.chain->roles);
   note_use(table);
@@ -115,6 +130,11 @@ void host_pool::forget(client_id client) {
     commit(client, {at->first.second, false, {}});
   for (auto at = std::ranges::find_if(reading_, is_of_client); at != reading_.end(); at = std::ranges::find_if(reading_, is_of_client))
     end(client, {at->first.second});
+  std::erase_if(open_turns_, [&](const auto& each) {
+    if (each.second.client != client) return false;
+    pool_.finish_turn(each.first, {.turn = each.second.turn});
+    return true;
+  });
 }
 
 void host_pool::release(const std::vector<block_index>& table) {
@@ -127,6 +147,7 @@ std::vector<block_hash> host_pool::release_owner(owner_id owner, eviction_cause 
   for (const block_index block : pool_.blocks_of(owner))
     if (!was_shared_[block]) its_own.push_back(pool_.describe(block).identity.hash);
   pool_.release_owner(owner, cause);
+  open_turns_.erase(owner);
   std::erase_if(its_own, [&](const block_hash& hash) { return pool_.is_cached(hash); });
   return its_own;
 }
@@ -220,6 +241,8 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived, std::span<co
 }
 
 void host_pool::finish(const turn_closing& closing) {
+  const auto open = open_turns_.find(closing.owner);
+  if (open != open_turns_.end() && open->second.turn == closing.how.turn) open_turns_.erase(open);
   pool_.finish_turn(closing.owner, closing.how);
   pool_.correct_roles(closing.roles);
 }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -52,7 +53,7 @@ class host_pool {
   void commit(client_id client, const slot_commit& commit);
   lease_grant lease(client_id client, const lease_request& request);
   void end(client_id client, const lease_end& ended);
-  void touch(const chain_touch& touched);
+  void touch(client_id client, const chain_touch& touched);
   void apply(const block_intents::intent& all) { pool_.apply(all); }
   void finish(const turn_closing& closing);
   void forget_chain(owner_id owner, std::span<const block_identity> chain, eviction_cause cause) { pool_.forget(owner, chain, cause); }
@@ -94,6 +95,10 @@ class host_pool {
     std::vector<block_index> slots;  ///< no_block: nothing is written
   };
 
+  struct open_turn {
+    client_id client = 0;
+    std::uint64_t turn = 0;
+  };
   struct loading {
     lease_request request;
     std::vector<block_index> table;  ///< [0, first) here, leased. [first, end) private, arriving.
@@ -103,7 +108,8 @@ class host_pool {
   host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory);
   void note_use(const std::vector<block_index>& table);
   [[nodiscard]] std::byte* address(block_index block) const noexcept { return memory_->data() + block * options_.block_bytes; }
-  block_index reserve(const tier_block& offered);
+  block_index reserve(const tier_block& offered, std::span<const block_hash> granted);
+  void note_opening(client_id client, owner_id owner, const std::optional<turn_opening>& opening);
   block_index store(block_index slot, const tier_block& block, const std::vector<owner_id>& owners);
   void release(const std::vector<block_index>& table);
 
@@ -113,6 +119,7 @@ class host_pool {
   std::map<key, writing> writing_;
   std::map<key, std::vector<block_index>> reading_;
   std::map<std::uint64_t, loading> loading_;
+  std::unordered_map<owner_id, open_turn> open_turns_;  ///< the last of each owner
   std::vector<tier_level> offered_to_;  ///< by block: the lowest tier that it may have been put into; host: none
   std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;

@@ -45,12 +45,17 @@ std::optional<slot_request> offloader::offer(instant now) {
       continue;
     }
     if (is_settled(block) || is_offered(block)) continue;
+    auto owners = pool_.owners(block);
     const auto held = pool_.describe(block);
+    if (owners.empty()) {  // it ends with its last use
+      settled_.insert(held.identity.hash.low);
+      continue;
+    }
     if (pool_.lowest_tier(block) < tier_level::host) {
       withheld_.insert(held.identity.hash);
       continue;
     }
-    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role, first_owner(block)});
+    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role, std::move(owners), pool_.rank(block)});
     pool_.lease(block);
     batch_.push_back(block);
   }
@@ -74,13 +79,9 @@ std::vector<block_index> offloader::hasten(std::span<const block_index> chain, s
     waiting.push_back(block);
     if (!is_offered(block)) next.push_back(hash);
   }
+  std::erase_if(queue_, [&](const block_hash& hash) { return std::ranges::find(next, hash) != next.end(); });
   queue_.insert(queue_.begin(), next.begin(), next.end());
   return waiting;
-}
-
-owner_id offloader::first_owner(block_index block) const {
-  const auto owners = pool_.owners(block);
-  return owners.empty() ? owner_id{} : owners.front();
 }
 
 void offloader::offer_again(std::span<const block_index> chain) {
@@ -101,7 +102,7 @@ void offloader::granted(const slot_grant& grant) {
     if (grant.slots[i] != nullptr) plan.moves.push_back({batch_[i], grant.slots[i]});
   copying_ = static_cast<std::uint32_t>(plan.moves.size());
   keeps_ = grant.keeps;
-  is_full_ = grant.is_full;
+  is_full_ |= grant.is_full;
   ticket_ = device_.submit(std::move(plan));
 }
 

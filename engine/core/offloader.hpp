@@ -1,5 +1,5 @@
 // Copies what a device stores to the tier below, as it is stored: a block that leaves the device later is there already, so that
-// eviction never waits for a copy. One batch is under way at a time, parents before children.
+// eviction never waits for a copy. A tier that is full gives up copies of what runs, so a turn's are offered again at its end. One batch is under way at a time, parents before children.
 //
 // note -> queue -> offer (leased) -> granted (copying) -> complete (committed, lease ended; settled until it leaves the device)
 #pragma once
@@ -63,7 +63,6 @@ class offloader {
  private:
   void give_up();
   [[nodiscard]] bool is_offered(block_index block) const;
-  [[nodiscard]] owner_id first_owner(block_index block) const;
 
   block_pool& pool_;
   backend& device_;
@@ -72,7 +71,7 @@ class offloader {
   std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
   std::unordered_set<std::uint64_t> settled_;  ///< low hashes of blocks on the device
   std::vector<block_index> batch_;           ///< leased
-  bool is_full_ = false;                     ///< the tier, when it granted last
+  bool is_full_ = false;                     ///< the tier has been: what it was given it may have given up
   bool is_stale_ = false;                    ///< the batch was offered to a tier that has gone
   std::uint64_t transfer_ = 0;
   instant offered_at_{0};

@@ -149,7 +149,7 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
     pool_.acquire_private(count, waiting.table);
   } else {  // a prefetch takes what nobody needs, and displaces only what is worth less
     const auto spare = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, available - std::min(available, reserved)));
-    pool_.acquire_worthwhile(spare, spec.owner, held, waiting.table);
+    pool_.acquire_worthwhile(spare, {.owner = spec.owner, .depth = held}, waiting.table);
   }
   if (waiting.table.size() == waiting.first) return give_up(attempt::not_worth_it);
   transfer_plan plan{transfer_plan::direction::to_device, {}};

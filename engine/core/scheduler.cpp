@@ -175,6 +175,7 @@ void scheduler::state::give_back(sequence& holder) {
       holder.phase != sequence_phase::ended || holder.reason == finish_reason::stop || holder.reason == finish_reason::length;
   if (keeps && holder.has_unpublished) publish_left(holder);
   pool.claim(holder.spec.owner, holder.table);
+  if (gate != nullptr && holder.phase == sequence_phase::ended) gate->end(holder.spec, holder.table);
   for (const block_index block : holder.table | std::views::reverse) pool.release(block);
   holder.table.clear();
   holder.computed = holder.planned = 0;
@@ -199,7 +200,8 @@ void scheduler::state::preempt(sequence& victim) {
 std::uint64_t scheduler::blocks_below(std::int32_t priority) const {
   std::uint64_t blocks = 0;
   for (const sequence* each : state_->running)
-    if (each->spec.priority < priority) blocks += each->table.size();
+    if (each->spec.priority < priority)
+      blocks += std::ranges::count(each->table, 1U, [this](block_index block) { return state_->pool.leases(block); });
   return blocks;
 }
 

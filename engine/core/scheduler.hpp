@@ -62,6 +62,8 @@ class scheduler_gate {
   virtual ~scheduler_gate() = default;
   /// `leased`: its complete blocks, parents before children. These leases are the gate's to end, soon.
   virtual void take_back(sequence_spec preempted, std::vector<block_index> leased) = 0;
+  /// It has ended, however: these are its blocks, still leased, of which the last may be private.
+  virtual void end(const sequence_spec& spec, std::span<const block_index> table) = 0;
   /// Some of them are not ended yet: nobody else need give way meanwhile.
   [[nodiscard]] virtual bool is_releasing() const = 0;
 };
@@ -103,7 +105,7 @@ class scheduler {
   [[nodiscard]] std::uint64_t blocks_expected() const;
   /// Blocks that the waiting ones need in all, as expected.
   [[nodiscard]] std::uint64_t blocks_awaited() const;
-  /// Blocks that running sequences of lower priority have, each counted once per sequence.
+  /// Blocks that running sequences of lower priority hold alone.
   [[nodiscard]] std::uint64_t blocks_below(std::int32_t priority) const;
   /// Preempts the running sequence of the lowest priority, of several the latest, if that is below `priority`. False when there is none,
   /// or when one is giving way already.

@@ -100,6 +100,16 @@ void store_loader::give_way(std::uint64_t number) {
   for (auto& each : ended.waiting) take_up(std::move(each));
 }
 
+void store_loader::close_turn(owner_id owner, std::uint64_t turn) {
+  const auto close = [&](lease_request& request) {
+    if (request.owner == owner && request.opening && request.opening->turn == turn) request.opening.reset();
+  };
+  for (auto& [number, each] : loads_) {
+    close(each.begun_for.request);
+    for (auto& waits : each.waiting) close(waits.request);
+  }
+}
+
 void store_loader::expire(instant now) {
   for (auto& [number, each] : loads_) {
     std::erase_if(each.waiting, [&](const question& waits) {

@@ -54,6 +54,8 @@ class store_loader {
   void change_stores(std::vector<store_id> nearest_first);
   /// The client is gone: nobody would end a lease of it.
   void forget(client_id client);
+  /// Call it before the pool's: what is answered later opens this turn no more.
+  void close_turn(owner_id owner, std::uint64_t turn);
   /// Call it before the pool's: what arrives for this owner alone is not kept.
   void release_owner(owner_id owner);
 

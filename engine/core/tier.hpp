@@ -20,7 +20,8 @@ struct tier_block {
   block_hash parent;
   std::vector<token_id> tokens;
   block_role role = block_role::unknown;
-  owner_id owner{};  ///< one of its owners: it displaces only what is worth less
+  std::vector<owner_id> owners = {};  ///< it displaces only what is worth less than to one of them
+  std::uint8_t rank = rank_default;
 };
 
 /// Room for blocks that the device holds; parents before children.

@@ -14,7 +14,7 @@ tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device, 
 
 void tier_traffic::attach(std::uint64_t blocks) {
   attached_ = true;
-  // What is on the device is copied as it is stored: the tier holds it too, and what fits the larger of them stays.
+  // What is on the device is copied: the tier holds most of it too, and what fits the larger of them stays.
   sessions_.set_capacity(std::max<std::uint64_t>(pool_.block_count(), blocks));
   out_ = {};
   holds_.release_all();
@@ -48,9 +48,17 @@ void tier_traffic::wait_for_room(sequence_spec spec) {
   pending_.emplace(place, pending_turn{std::move(spec)});
 }
 
+/// The tier is to count its copies among those of sessions that are away, and to take what it would not take while the turn ran.
+void tier_traffic::close_turn(const sequence_spec& spec, std::span<const block_index> table) {
+  if (!attached_ || spec.is_ahead) return;
+  out_.closings.push_back({spec.owner, {.turn = opening_of(spec).turn}, {}});
+  up_.offer_again(table);
+}
+
 /// What the tier has or will have of it soon is copied back when there is room again; only the block that was being written is lost.
 void tier_traffic::take_back(sequence_spec preempted, std::vector<block_index> leased) {
   if (attached_) {
+    close_turn(preempted, leased);
     holds_.take(leased, now_);
   } else {
     for (const block_index block : leased | std::views::reverse) pool_.release(block);
@@ -199,7 +207,7 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   down_.unpark([&](request_id id) { return load.running > 0 && turns_.is_waiting(id); });
   let_in(now, events);
   // What is being copied down gives its room back, and all before it, without anybody running.
-  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0 && !up_.is_copying()}, now);
+  down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0 && !up_.is_copying() && holds_.empty()}, now);
   admit_ready(events);
   announce_pending();
   turns_.reserve(down_.blocks_reserved());

@@ -29,6 +29,7 @@ namespace troupe::core {
 /// In the order in which they must be sent: what the tier is to own or to hold before what it may forget.
 struct tier_messages {
   std::vector<slot_commit> commits;
+  std::vector<turn_closing> closings;  ///< before how they ended is known
   std::optional<slot_request> offer;
   std::vector<lease_request> questions;
   std::vector<chain_touch> touches;
@@ -52,8 +53,6 @@ class tier_traffic : private scheduler_gate {
   [[nodiscard]] std::vector<onboarder::prefetched> take_prefetched() { return down_.take_prefetched(); }
   void cancel(request_id id, std::vector<sequence_event>& events);
   void note(std::span<const block_event> events);
-  /// The owner's turn has ended, and the tier has heard of it.
-  void end_turn(owner_id owner) { up_.offer_again(pool_.blocks_of(owner)); }
   void granted(const slot_grant& grant) { up_.granted(grant); }
   void granted(lease_grant grant) { down_.granted(std::move(grant)); }
   /// False when the ticket is not of a transfer.
@@ -85,7 +84,9 @@ class tier_traffic : private scheduler_gate {
     bool is_announced = false;  ///< to the retention policy
   };
   void take_back(sequence_spec preempted, std::vector<block_index> leased) override;
+  void end(const sequence_spec& spec, std::span<const block_index> table) override { close_turn(spec, table); }
   [[nodiscard]] bool is_releasing() const override { return !holds_.empty(); }
+  void close_turn(const sequence_spec& spec, std::span<const block_index> table);
   void wait_for_room(sequence_spec spec);
   void announce_pending();
   void let_in(instant now, std::vector<sequence_event>& events);

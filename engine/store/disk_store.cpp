@@ -124,6 +124,7 @@ std::size_t disk_store::state::drop(std::span<const block_hash> hashes) {
   std::size_t dropped = 0;
   std::map<std::uint64_t, std::vector<std::uint64_t>> dead;
   for (const auto& hash : hashes) {
+    if (pins.until(hash) != 0) continue;  // another owner wishes it kept
     for (const auto slot : index.of_hash(hash)) {
       dead[index.at(slot).segment].push_back(index.at(slot).offset);
       remove(slot, removal_cause::dropped);

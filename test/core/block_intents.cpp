@@ -170,9 +170,9 @@ TEST_CASE("a prefetch displaces only what is worth less, and takes what is free"
   f.turn("pq", bob);
   f.pool.finish_turn(bob, {.turn = f.turns, .end = turn_end::stop});
   std::vector<block_index> table;
-  CHECK(f.pool.acquire_worthwhile(3, bob, 2, table) == 3);  // six blocks: "t", "pq" and three free ones
-  CHECK(f.pool.acquire_worthwhile(1, bob, 5, table) == 0);  // a person's session displaces none that waits for a tool
-  CHECK(f.pool.acquire_worthwhile(2, alice, 1, table) == 2);
+  CHECK(f.pool.acquire_worthwhile(3, {bob, 2}, table) == 3);  // six blocks: "t", "pq" and three free ones
+  CHECK(f.pool.acquire_worthwhile(1, {bob, 5}, table) == 0);  // a person's session displaces none that waits for a tool
+  CHECK(f.pool.acquire_worthwhile(2, {alice, 1}, table) == 2);
   CHECK(f.has("t"));
   CHECK_FALSE(f.has("p"));
   for (const block_index block : table) f.pool.release(block);

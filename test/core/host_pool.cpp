@@ -25,7 +25,7 @@ struct small_host {
     slot_request request{++transfers, {}};
     for (std::uint32_t i = from; i < chain.blocks.size(); ++i) {
       const auto begin = chain.tokens.begin() + 4 * i;
-      request.blocks.push_back({chain.blocks[i], i == 0 ? chain.root : chain.blocks[i - 1].hash, {begin, begin + 4}, block_role::unknown, owner});
+      request.blocks.push_back({chain.blocks[i], i == 0 ? chain.root : chain.blocks[i - 1].hash, {begin, begin + 4}, block_role::unknown, {owner}});
     }
     const auto grant = pool->reserve(1, request);
     is_full = grant.is_full;
@@ -33,7 +33,7 @@ struct small_host {
     return grant.slots.size() - static_cast<std::size_t>(std::ranges::count(grant.slots, nullptr));
   }
   void begin_turn(const std::shared_ptr<const tier_chain>& chain, owner_id owner) {
-    pool->touch({owner, chain, turn_opening{owner.value, turn_input::tool_result, static_cast<std::uint32_t>(chain->blocks.size())}});
+    pool->touch(1, {owner, chain, turn_opening{owner.value, turn_input::tool_result, static_cast<std::uint32_t>(chain->blocks.size())}});
   }
   void end_turn(owner_id owner) { pool->finish({owner, {.turn = owner.value, .end = turn_end::tool_calls}, {}}); }
 
@@ -52,7 +52,7 @@ TEST_CASE("copies of what runs above are the first to leave, and displace nothin
     host.begin_turn(chain, owner);
     CHECK(host.offer(*chain, owner) == 3);
   }
-  CHECK(host.is_full == false);  // before the last of them
+  CHECK(host.is_full);  // none is free
   host.end_turn({1});
   host.begin_turn(comes, {3});
   CHECK(host.offer(*comes, {3}) == 0);

@@ -146,7 +146,11 @@ struct tier_world {
     }
   }
   void take(tiered_device& from, const lease_end& end) { host->end(from.client, end); }
-  void take(tiered_device&, const chain_touch& touch) { host->touch(touch); }
+  void take(tiered_device& from, const chain_touch& touch) { host->touch(from.client, touch); }
+  void take(tiered_device&, const turn_closing& closing) {
+    loader->close_turn(closing.owner, closing.how.turn);
+    host->finish(closing);
+  }
 
   void admit() {
     auto& device = any();

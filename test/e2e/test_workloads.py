@@ -21,14 +21,15 @@ def unpacked(path):
 
 @unittest.skipUnless(shutil.which("zstd"), "skipped: there is no zstd command")
 class Workload(unittest.TestCase):
-    def test_a_lead_with_four_subagents_and_fifteen_others(self):
+    def test_a_lead_with_four_subagents_and_eleven_others(self):
         with tarfile.open(fileobj=io.BytesIO(unpacked(WORKLOAD))) as tar:
             sessions = [json.load(tar.extractfile(member)) for member in tar]
         teams = [[entry for entry in session["requests"] if entry["type"] == "subagent"] for session in sessions]
-        self.assertEqual([len(team) for team in teams], [4] + [0] * 15)
-        self.assertEqual([len(mate["requests"]) for mate in teams[0]], [11, 13, 24, 19])
-        prefixes = [mate["requests"][0]["hash_ids"][:206] for mate in teams[0]]
-        self.assertEqual(prefixes, [prefixes[0]] * 4)
+        self.assertEqual([len(team) for team in teams], [4, 3] + [0] * 10)
+        self.assertEqual([len(mate["requests"]) for mate in teams[0]], [60, 60, 60, 60])
+        heads = [mate["requests"][0]["hash_ids"] for mate in teams[0]]
+        lead = sessions[0]["requests"][0]["hash_ids"]
+        self.assertEqual([os.path.commonprefix([lead, head]) for head in heads], [lead[:shared] for shared in (233, 231, 230, 233)])
         self.assertLess(WORKLOAD.stat().st_size, 300_000)
 
     def test_the_lab_reads_it(self):
@@ -37,8 +38,8 @@ class Workload(unittest.TestCase):
             subprocess.run([harness.BINARY, "replay", str(WORKLOAD), "--policy", "lru", "--capacity-share", "1", "--json", str(file)], check=True,
                            capture_output=True, timeout=60)
             read = json.loads(file.read_text())
-        self.assertEqual((read["requests"], read["sessions"], read["block_tokens"], read["unique_blocks"]), (407, 16, 4, 20299))
-        self.assertEqual(round(100 * read["rows"][0]["hit_rate"], 2), 93.08)
+        self.assertEqual((read["requests"], read["sessions"], read["block_tokens"], read["unique_blocks"]), (568, 12, 4, 18231))
+        self.assertEqual(round(100 * read["rows"][0]["hit_rate"], 2), 96.15)
 
     @unittest.skipUnless(SESSIONS.exists(), f"skipped: TROUPE_SHARED does not lead to {SESSIONS.name}")
     def test_the_script_cuts_it_again(self):

@@ -11,10 +11,14 @@
 namespace troupe::core {
 
 struct device_over_host {
-  explicit device_over_host(const rig_options& options, std::uint32_t host_blocks = 0, const session_gate_options& admission = {})
+  explicit device_over_host(const rig_options& options, std::uint32_t host_blocks = 0, const session_gate_options& admission = {},
+                            const std::string& host_policy = "lru")
       : device(options, 0, admission) {
     if (host_blocks == 0) return;
-    auto made = host_pool::make({host_blocks, options.block_tokens, device.rig.backend.traits().block_bytes});
+    auto made = host_pool::make({.block_count = host_blocks,
+                                .block_tokens = options.block_tokens,
+                                .block_bytes = device.rig.backend.traits().block_bytes,
+                                .retention = host_policy});
     REQUIRE(made);
     host = *std::move(made);
     device.tiers.attach(host_blocks);
@@ -52,7 +56,8 @@ struct device_over_host {
   void take(const slot_commit& commit) { host->commit(0, commit); }
   void take(const lease_request& request) { device.in.emplace_back(host->lease(0, request)); }
   void take(const lease_end& end) { host->end(0, end); }
-  void take(const chain_touch& touch) { host->touch(touch); }
+  void take(const chain_touch& touch) { host->touch(0, touch); }
+  void take(const turn_closing& closing) { host->finish(closing); }
 };
 
 }  // namespace troupe::core

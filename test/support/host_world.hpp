@@ -23,13 +23,15 @@ struct host_world : tier_fixture {
     CHECK(now.integrity == "");
     return now;
   }
-  core::slot_grant offer(const worker_peer& worker, const core::tier_chain& chain) {
-    say(worker, tier, core::slot_request{++transfers, blocks_of(chain)}, worker.handle);
+  core::slot_grant offer(const worker_peer& worker, const core::tier_chain& chain, owner_id owner = {1}) {
+    auto blocks = blocks_of(chain);
+    for (auto& each : blocks) each.owners = {owner};
+    say(worker, tier, core::slot_request{++transfers, std::move(blocks)}, worker.handle);
     return worker.heard->slots.back();
   }
   /// Copies a chain in for one owner.
   core::slot_grant fill(const worker_peer& worker, const core::tier_chain& chain, std::uint64_t owner) {
-    auto grant = offer(worker, chain);
+    auto grant = offer(worker, chain, {owner});
     for (std::size_t i = 0; i < grant.slots.size(); ++i)
       if (grant.slots[i] != nullptr) write(chain.blocks[i], grant.slots[i]);
     say(worker, tier, core::slot_commit{grant.transfer, true, std::vector<std::vector<owner_id>>(grant.slots.size(), {owner_id{owner}})});

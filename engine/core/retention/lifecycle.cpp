@@ -1,6 +1,7 @@
 #include "engine/core/retention/lifecycle.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe::core {
 namespace {
@@ -249,7 +250,7 @@ eviction lifecycle_policy::victim(const question& asked, instant now) {
       continue;
     }
     if (asked.competing < streams_.size() && !streams_[asked.competing].contexts.empty() &&
-        contexts_[streams_[asked.competing].contexts.back()].worth <= at.worth)
+        std::pair(asked.rank, contexts_[streams_[asked.competing].contexts.back()].worth) <= std::pair(last.rank, at.worth))
       return {};
     if (last.rank > rank_max) return {};  // everything that is left is pinned
     cut(at, at.held.size() - 1, eviction_cause::capacity);

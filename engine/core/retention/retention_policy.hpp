@@ -81,10 +81,11 @@ class retention_policy {
   virtual void died(stream_id, eviction_cause, instant) {}
 
   /// The next block to leave. With `competing` the pool does not need the room: the answer is no_block when what would leave is
-  /// worth more than one more block, at `depth`, of that stream. The caller removes the block and says so.
+  /// worth more than one more block, at `depth` and of this rank, of that stream. The caller removes the block and says so.
   struct question {
     stream_id competing = no_stream;
     std::uint32_t depth = 0;
+    std::uint8_t rank = rank_default;
   };
   virtual eviction victim(const question& asked, instant now) = 0;
 };
