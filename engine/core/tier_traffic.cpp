@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace troupe::core {
+namespace {
+
+constexpr std::uint32_t overtaken_max = 8;      // by hits; then a turn that does not fit holds up everybody behind it
+constexpr std::ptrdiff_t overtaking_looks = 4;  // turns behind it that are looked at: each look costs the length of a prompt
+
+}  // namespace
 
 tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device, const session_gate_options& admission)
     : pool_(pool), turns_(turns), up_(pool, device), down_(pool, device, up_), holds_(pool, up_), sessions_(admission, pool) {
@@ -39,7 +45,7 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
   return std::monostate{};
 }
 
-std::map<tier_traffic::order, tier_traffic::pending_turn>::iterator tier_traffic::find_pending(request_id id) {
+tier_traffic::pending_turns::iterator tier_traffic::find_pending(request_id id) {
   return std::ranges::find_if(pending_, [id](const auto& each) { return each.second.spec.id == id; });
 }
 
@@ -81,7 +87,7 @@ void tier_traffic::announce_pending() {
   }
 }
 
-/// Nobody overtakes the first: a large prompt would wait for ever behind small ones. With nothing else under way it goes in any case.
+/// With nothing else under way it goes in any case.
 bool tier_traffic::has_room_for(const sequence_spec& next) const {
   const auto load = turns_.load();
   const auto before = load.running + load.waiting + down_.admissions();
@@ -110,14 +116,36 @@ std::uint64_t tier_traffic::blocks_taken() const {
   return turns_.blocks_expected() + awaited - std::min(awaited, down_.blocks_parked());
 }
 
+/// Its prompt is on the device, but for the end.
+bool tier_traffic::is_hit(const sequence_spec& spec) const {
+  const auto limit = std::min(spec.chain.size(), (spec.tokens.size() - 1) / pool_.block_tokens());
+  const auto held = pool_.peek_prefix(std::span(spec.chain).first(limit), spec.hasher.root(), spec.tokens);
+  return limit > 0 && held.matched >= limit - limit / 8;
+}
+
+/// The first; or, while that does not fit, a hit of the same priority behind it, for which hardly any room is needed.
+tier_traffic::pending_turns::iterator tier_traffic::next_to_enter() {
+  const auto first = pending_.begin();
+  if (has_room_for(first->second.spec)) return first;
+  if (first->second.overtaken >= overtaken_max) return pending_.end();
+  const auto looked_at = std::ranges::next(first, 1 + overtaking_looks, pending_.end());
+  for (auto at = std::next(first); at != looked_at && at->first.first == first->first.first; ++at) {
+    if (!is_hit(at->second.spec) || !has_room_for(at->second.spec)) continue;
+    ++first->second.overtaken;
+    return at;
+  }
+  return pending_.end();
+}
+
 void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
   while (!pending_.empty()) {
-    if (!has_room_for(pending_.begin()->second.spec)) {
+    const auto entering = next_to_enter();
+    if (entering == pending_.end()) {
       if (make_room_for(pending_.begin()->second.spec)) continue;
       return;
     }
-    auto next = std::move(pending_.begin()->second.spec);
-    pending_.erase(pending_.begin());
+    auto next = std::move(entering->second.spec);
+    pending_.erase(entering);
     ask(std::move(next), now);
     admit_ready(events);  // so that the next look sees it
   }

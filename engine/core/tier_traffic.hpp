@@ -82,7 +82,9 @@ class tier_traffic : private scheduler_gate {
   struct pending_turn {
     sequence_spec spec;
     bool is_announced = false;  ///< to the retention policy
+    std::uint32_t overtaken = 0;
   };
+  using pending_turns = std::map<order, pending_turn>;
   void take_back(sequence_spec preempted, std::vector<block_index> leased) override;
   void end(const sequence_spec& spec, std::span<const block_index> table) override { close_turn(spec, table); }
   [[nodiscard]] bool is_releasing() const override { return !holds_.empty(); }
@@ -98,7 +100,9 @@ class tier_traffic : private scheduler_gate {
   [[nodiscard]] std::uint64_t blocks_missing(const sequence_spec& next) const;
   bool make_room_for(const sequence_spec& next);
   void ask(sequence_spec spec, instant now);
-  std::map<order, pending_turn>::iterator find_pending(request_id id);
+  pending_turns::iterator find_pending(request_id id);
+  pending_turns::iterator next_to_enter();
+  [[nodiscard]] bool is_hit(const sequence_spec& spec) const;
 
   block_pool& pool_;
   scheduler& turns_;
@@ -107,7 +111,7 @@ class tier_traffic : private scheduler_gate {
   copy_holds holds_;
   session_gate sessions_;
   bool attached_ = false;
-  std::map<order, pending_turn> pending_;
+  pending_turns pending_;
   std::uint64_t arrivals_ = 0;
   instant now_{0};  ///< of the last call that said it
   std::uint32_t running_max_ = 0;

@@ -187,6 +187,24 @@ TEST_CASE("a turn of higher priority takes the room of one that runs, which goes
   CHECK(world.device.fault() == "");
 }
 
+TEST_CASE("a hit does not wait behind a cold prompt that does not fit, but the cold prompt is overtaken so often and no more") {
+  rig_options options{.blocks = 20};
+  options.scheduling.running_max = 16;
+  device_over_host world(options, 1000);
+  auto& rig = world.device.rig;
+  REQUIRE(world.device.admit(rig.spec(1, scheduler_rig::letters(0, 9), 1)));
+  REQUIRE(world.finish());
+  REQUIRE(world.device.admit(rig.spec(2, scheduler_rig::letters(100, 9), 15)));  // six blocks
+  while (!rig.answers[2].started) REQUIRE(world.step());
+  REQUIRE(world.device.admit(rig.spec(3, scheduler_rig::letters(200, 57), 4)));  // sixteen
+  for (std::uint64_t id = 4; id < 14; ++id) REQUIRE(world.device.admit(rig.spec(id, letters_and(0, 9, static_cast<token_id>(id)), 1)));
+  CHECK(world.device.tiers.pending() == 3);  // it, and two of the ten hits, for which there is room
+  REQUIRE(world.finish());
+  CHECK(rig.answers[13].started->cached_tokens == 8);
+  CHECK(world.load().preemptions == 0);
+  CHECK(world.device.fault() == "");
+}
+
 TEST_CASE("nobody gives way to a turn that would not fit even so") {
   device_over_host world({.blocks = 16}, 1000);
   auto& rig = world.device.rig;
