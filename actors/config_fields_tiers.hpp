@@ -34,6 +34,7 @@ void retention_fields(Visitor& visit, Section& retention) {
 template <class Visitor, class Section>
 void host_tier_fields(Visitor& visit, Section& tier) {
   visit("bytes", tier.bytes, within{0, bytes_max, "bytes"});
+  visit("offload", tier.offload, one_of{{"auto", "write_through", "on_eviction"}});
 }
 
 template <class Visitor, class Section>

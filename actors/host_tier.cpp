@@ -163,6 +163,7 @@ host_tier_inside::behavior_type host_tier(self_pointer self, host_tier_setup set
         loader_of(self).close_turn(closing.owner, closing.how.turn);
         pool_of(self).finish(closing);
       },
+      [self](const core::turn_outlook& outlook) { pool_of(self).apply(outlook); },
       [self](const owner_forget& forgotten) {
         pool_of(self).forget_chain(forgotten.owner, forgotten.blocks, forgotten.cause);
         announce(self);

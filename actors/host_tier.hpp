@@ -19,6 +19,7 @@ struct host_tier_setup {
   model_id model;
   std::uint64_t epoch = 0;
   core::host_pool_options pool;
+  core::offload_rule offload = core::offload_rule::write_through;  ///< of the workers
 };
 
 /// The deadline of a question or of a put may have passed.

@@ -42,7 +42,7 @@ class model_worker {
   void forget(const owner_forget& forgotten);
   pause_forecast finish(const turn_outcome& outcome);
   intent_applied apply(const owner_intent& intent);
-  owner_demoted demote(owner_id owner) { return {pool_.demote_owner(owner)}; }
+  owner_demoted demote(owner_id owner) { return {tiers_.demote(owner)}; }
   /// Failures: invalid_request for a prompt that no sequence could have.
   expected<request_id> prefetch(const prefetch_request& request, core::instant now);
   [[nodiscard]] std::vector<prefetch_done> take_prefetched();

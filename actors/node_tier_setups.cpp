@@ -11,6 +11,14 @@ constexpr std::uint64_t segments_wanted = 16;  // of a budget: what leaves at on
 
 failure problem(const char* key, std::string what) { return {errc::invalid_request, std::move(what), key}; }
 
+/// What is to be found after a restart must have come down before: with stores below, the host tier has what the devices have.
+core::offload_rule offload_of(const config& settings) {
+  const bool has_stores = settings.disk_tier.bytes > 0 || !settings.remote_tier.address.empty();
+  const auto& offload = settings.host_tier.offload;
+  const bool is_through = offload == "write_through" || (offload == "auto" && has_stores);
+  return is_through ? core::offload_rule::write_through : core::offload_rule::on_eviction;
+}
+
 /// One setup for each model whose blocks have `settings.host_tier.bytes` room for at least one.
 expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const std::vector<worker_setup>& workers, std::uint32_t& next) {
   std::vector<host_tier_setup> hosts;
@@ -28,7 +36,7 @@ expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const 
     core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
     pool.retention = settings.retention.policy;
     pool.pinned_share_max = settings.retention.pinned_share_max;
-    hosts.push_back({worker_id{next++}, worker.device.model, 0, pool});
+    hosts.push_back({worker_id{next++}, worker.device.model, 0, pool, offload_of(settings)});
   }
   return hosts;
 }

@@ -40,7 +40,7 @@ std::uint32_t part_of(node_pointer self, const node_tier& tier) {
 
 void connect(node_pointer self, const node_tier& tier, const node_worker& worker) {
   if (tier.handle && worker.handle && tier.setup.model == worker.setup.device.model)
-    caf::anon_send(caf::actor_cast<caf::actor>(worker.handle), tier_below{tier.handle, part_of(self, tier)});
+    caf::anon_send(caf::actor_cast<caf::actor>(worker.handle), tier_below{tier.handle, part_of(self, tier), tier.setup.offload});
 }
 
 void connect_stores(node_pointer self, const node_tier& tier) {

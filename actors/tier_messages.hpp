@@ -18,12 +18,14 @@ using tier_client_actor = caf::typed_actor<caf::reacts_to<core::slot_grant>, caf
 using host_tier_actor = tier_actor::extend<caf::reacts_to<core::slot_request, tier_client_actor>, caf::reacts_to<core::slot_commit>,
                                            caf::reacts_to<core::lease_request, tier_client_actor>, caf::reacts_to<core::lease_end>,
                                            caf::reacts_to<core::chain_touch>, caf::reacts_to<core::turn_closing>,
+                                           caf::reacts_to<core::turn_outlook>,
                                            caf::reacts_to<owner_forget>, caf::reacts_to<owner_intent>>;
 
 /// The node tells a worker of the tier below it, sent anew when the tier was restarted.
 struct tier_below {
   host_tier_actor handle;
   std::uint32_t blocks = 0;  ///< of the tier, this worker's part of them
+  core::offload_rule rule = core::offload_rule::write_through;
 };
 
 }  // namespace troupe::actors
@@ -36,4 +38,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::lease_grant)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::lease_end)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::chain_touch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::turn_closing)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::core::turn_outlook)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::tier_below)

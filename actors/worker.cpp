@@ -66,6 +66,7 @@ void tell_tier(self_pointer self) {
   auto told = self->state.device->take_tier_messages(now_of(self));
   for (auto& commit : told.commits) self->send(tier, std::move(commit));
   for (auto& closing : told.closings) self->send(tier, std::move(closing));
+  for (const auto& outlook : told.outlooks) self->send(tier, outlook);
   if (told.offer) self->send(tier, *std::move(told.offer), me);
   for (auto& question : told.questions) self->send(tier, std::move(question), me);
   for (auto& touch : told.touches) self->send(tier, std::move(touch));
@@ -97,7 +98,7 @@ void change_tier(self_pointer self, const tier_below& below) {
   self->state.tier = tier;
   if (tier) {
     self->monitor(tier);
-    self->state.device->tiers().attach(below.blocks);
+    self->state.device->tiers().attach(below.blocks, below.rule);
   } else {
     self->state.device->tiers().detach();
   }

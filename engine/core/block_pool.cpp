@@ -126,6 +126,8 @@ void block_pool::state::open_turn(owner_id owner, const turn_opening& opening, s
       free_streams.pop_back();
     }
     streams.emplace(owner, stream);
+    stream_owners.resize(std::max<std::size_t>(stream_owners.size(), std::size_t{stream} + 1));
+    stream_owners[stream] = owner;
   }
   lowest_tiers.erase(owner);
   if (opening.max_tier != tier_level::remote) lowest_tiers.emplace(owner, opening.max_tier);
@@ -200,6 +202,20 @@ void block_pool::finish_turn(owner_id owner, turn_finish how) {
   how.stream = state_->stream_of(owner);
   if (how.stream != no_stream) state_->policy->turn_finished(how, state_->now);
 }
+
+void block_pool::foretell(owner_id owner, std::optional<std::uint64_t> turn, bool is_leaving) {
+  if (const stream_id stream = state_->stream_of(owner); stream != no_stream)
+    state_->policy->foretold(stream, turn, is_leaving, state_->now);
+}
+
+std::vector<block_pool::outlook> block_pool::take_outlooks(std::uint32_t blocks, std::uint32_t slack) {
+  std::vector<outlook> told;
+  for (auto& each : state_->policy->take_outlooks(blocks, slack, state_->now))
+    told.push_back({state_->stream_owners[each.stream], each.turn, each.is_leaving, std::move(each.blocks)});
+  return told;
+}
+
+bool block_pool::foresees() const noexcept { return state_->policy->foresees(); }
 
 void block_pool::set_time(instant now) {
   state_->now = now;

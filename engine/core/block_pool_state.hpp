@@ -82,6 +82,7 @@ struct block_pool::state {
   std::unordered_map<owner_id, tier_level> lowest_tiers;  ///< of owners that have said one
   instant now{0};
   std::unordered_map<owner_id, stream_id> streams;
+  std::vector<owner_id> stream_owners;  ///< by stream
   std::vector<stream_id> free_streams;
   std::uint32_t idle = 0, idle_pinned = 0, leased = 0, cached = 0;
   std::uint64_t stored = 0, hash_mismatches = 0, inherited = 0;

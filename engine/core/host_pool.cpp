@@ -110,7 +110,7 @@ void host_pool::end(client_id client, const lease_end& ended) {
   if (auto held = reading_.extract({client, ended.number})) release(held.mapped());
 }
 
-/// A turn whose end nobody tells ends with its worker.
+/// A turn whose end nobody tells ends with its worker, and what it has left on the device is gone.
 void host_pool::note_opening(client_id client, owner_id owner, const std::optional<turn_opening>& opening) {
   if (opening) open_turns_[owner] = {client, opening->turn};
 }
@@ -132,7 +132,8 @@ void host_pool::forget(client_id client) {
     end(client, {at->first.second});
   std::erase_if(open_turns_, [&](const auto& each) {
     if (each.second.client != client) return false;
-    pool_.finish_turn(each.first, {.turn = each.second.turn});
+    if (each.second.is_running) pool_.finish_turn(each.first, {.turn = each.second.turn});
+    pool_.foretell(each.first, each.second.turn, true);
     return true;
   });
 }
@@ -242,7 +243,7 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived, std::span<co
 
 void host_pool::finish(const turn_closing& closing) {
   const auto open = open_turns_.find(closing.owner);
-  if (open != open_turns_.end() && open->second.turn == closing.how.turn) open_turns_.erase(open);
+  if (open != open_turns_.end() && open->second.turn == closing.how.turn) open->second.is_running = false;
   pool_.finish_turn(closing.owner, closing.how);
   pool_.correct_roles(closing.roles);
 }

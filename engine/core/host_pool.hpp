@@ -56,6 +56,7 @@ class host_pool {
   void touch(client_id client, const chain_touch& touched);
   void apply(const block_intents::intent& all) { pool_.apply(all); }
   void finish(const turn_closing& closing);
+  void apply(const turn_outlook& outlook) { pool_.foretell(outlook.owner, outlook.turn, outlook.is_leaving); }
   void forget_chain(owner_id owner, std::span<const block_identity> chain, eviction_cause cause) { pool_.forget(owner, chain, cause); }
   /// What is done from here on is done at `now`.
   void set_time(instant now) { pool_.set_time(now); }
@@ -98,6 +99,7 @@ class host_pool {
   struct open_turn {
     client_id client = 0;
     std::uint64_t turn = 0;
+    bool is_running = true;
   };
   struct loading {
     lease_request request;
@@ -119,7 +121,7 @@ class host_pool {
   std::map<key, writing> writing_;
   std::map<key, std::vector<block_index>> reading_;
   std::map<std::uint64_t, loading> loading_;
-  std::unordered_map<owner_id, open_turn> open_turns_;  ///< the last of each owner
+  std::unordered_map<owner_id, open_turn> open_turns_;  ///< the last of each owner that the device may keep
   std::vector<tier_level> offered_to_;  ///< by block: the lowest tier that it may have been put into; host: none
   std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;

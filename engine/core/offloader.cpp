@@ -37,9 +37,11 @@ std::optional<slot_request> offloader::offer(instant now) {
   }
   if (!batch_.empty()) return std::nullopt;
   slot_request request;
-  while (!queue_.empty() && batch_.size() < limits::offload_blocks_max) {
-    const block_index block = pool_.find(queue_.front());
-    queue_.pop_front();
+  has_leaving_ = !leaving_.empty();
+  while (batch_.size() < limits::offload_blocks_max && !(leaving_.empty() && queue_.empty())) {
+    auto& next = leaving_.empty() ? queue_ : leaving_;
+    const block_index block = pool_.find(next.front());
+    next.pop_front();
     if (block == no_block) {
       ++counts_.blocks_missed;
       continue;
@@ -88,7 +90,7 @@ void offloader::offer_again(std::span<const block_index> chain) {
   if (!is_full_) return;
   for (const block_index block : chain) {
     const auto& hash = pool_.describe(block).identity.hash;
-    if (settled_.erase(hash.low) > 0) queue_.push_back(hash);
+    if (settled_.erase(hash.low) > 0) leaving_.push_back(hash);
   }
 }
 
@@ -133,6 +135,7 @@ void offloader::tier_changed() {
   ++transfer_;
   refused_.clear();
   queue_.clear();
+  leaving_.clear();
   withheld_.clear();
   below_.clear();
   settled_.clear();
@@ -142,7 +145,7 @@ void offloader::tier_changed() {
 
 offloader_counts offloader::counts() const noexcept {
   auto counts = counts_;
-  counts.waiting = static_cast<std::uint32_t>(queue_.size());
+  counts.waiting = static_cast<std::uint32_t>(queue_.size() + leaving_.size());
   return counts;
 }
 

@@ -1,5 +1,6 @@
-// Copies what a device stores to the tier below, as it is stored: a block that leaves the device later is there already, so that
-// eviction never waits for a copy. A tier that is full gives up copies of what runs, so a turn's are offered again at its end. One batch is under way at a time, parents before children.
+// Copies what a device stores to the tier below, as it is stored: a block that leaves the device later is there already. A tier that is full
+// gives up copies of what the device keeps, so they are offered again at the turn's end or before they leave (offload_rule). One batch is under
+// way at a time, parents before children.
 //
 // note -> queue -> offer (leased) -> granted (copying) -> complete (committed, lease ended; settled until it leaves the device)
 #pragma once
@@ -34,8 +35,8 @@ class offloader {
   void note(std::span<const block_event> events);
   /// An owner uses these: what a limit kept off the tier is offered again if this owner's does not.
   void note_use(std::span<const block_identity> chain);
-  /// The turn that these cached blocks, parents before children, were used for has ended: a tier that is full has given up copies of them,
-  /// or would not take them, while it ran.
+  /// The device may give up these cached blocks, parents before children: a tier that is full has given up copies of them, or would not
+  /// take them, while the device kept them.
   void offer_again(std::span<const block_index> chain);
   /// This block came from below: it need not be offered.
   void note_onboarded(const block_hash& hash) { below_.insert(hash.low); }
@@ -55,7 +56,9 @@ class offloader {
 
   /// Leases of its batch will end soon.
   [[nodiscard]] bool is_copying() const noexcept { return ticket_.has_value(); }
-  [[nodiscard]] bool idle() const noexcept { return queue_.empty() && batch_.empty(); }
+  /// So are, or wait to be, blocks that were offered again.
+  [[nodiscard]] bool is_saving() const noexcept { return !leaving_.empty() || (has_leaving_ && !batch_.empty()); }
+  [[nodiscard]] bool idle() const noexcept { return queue_.empty() && leaving_.empty() && batch_.empty(); }
   [[nodiscard]] offloader_counts counts() const noexcept;
   /// Adds one for each lease that a batch under way holds.
   void count_leases(std::vector<std::uint32_t>& leases) const;
@@ -66,7 +69,9 @@ class offloader {
 
   block_pool& pool_;
   backend& device_;
-  std::deque<block_hash> queue_;
+  std::deque<block_hash> queue_;             ///< as they were stored
+  std::deque<block_hash> leaving_;           ///< offered again, before the others
+  bool has_leaving_ = false;                 ///< the batch
   std::unordered_set<block_hash> withheld_;  ///< cached here, and no owner's limit lets them down
   std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
   std::unordered_set<std::uint64_t> settled_;  ///< low hashes of blocks on the device

@@ -42,6 +42,12 @@ struct slot_commit {
   std::vector<std::vector<owner_id>> owners;  ///< of each block, now
 };
 
+/// When a device's blocks are copied to the tier below. What has room there is copied as soon as it is stored in either case.
+enum class offload_rule : std::uint8_t {
+  write_through,  ///< all of a turn's when it has ended: the tier has what the device has
+  on_eviction,    ///< what is about to leave the device: tier and device together have more
+};
+
 /// A sequence's content as far as it has full blocks.
 struct tier_chain {
   block_hash root;
@@ -83,6 +89,13 @@ struct turn_closing {
   owner_id owner;
   turn_finish how;
   std::vector<told_role> roles{};  ///< of its answer's blocks
+};
+/// The device may soon give up what this turn has left there, or keeps it as it does while the turn runs: then its copies are worth less
+/// than others.
+struct turn_outlook {
+  owner_id owner;
+  std::optional<std::uint64_t> turn;  ///< nothing: all of its turns
+  bool is_leaving = true;
 };
 
 }  // namespace troupe::core

@@ -5,10 +5,14 @@
 #include <ranges>
 #include <utility>
 
+#include "messages/base/limits.hpp"
+
 namespace troupe::core {
 namespace {
 
 constexpr std::uint32_t overtaken_max = 8;      // by hits; then a turn that does not fit holds up everybody behind it
+constexpr std::uint32_t leaving_part = 4;       // of a pool: one in so many blocks is copied before it may have to leave
+constexpr std::uint32_t leaving_slack_part = 8;  // so that what is about as near to leaving is not told of again and again
 constexpr std::ptrdiff_t overtaking_looks = 4;  // turns behind it that are looked at: each look costs the length of a prompt
 
 }  // namespace
@@ -18,10 +22,12 @@ tier_traffic::tier_traffic(block_pool& pool, scheduler& turns, backend& device, 
   turns_.set_gate(*this);
 }
 
-void tier_traffic::attach(std::uint64_t blocks) {
+void tier_traffic::attach(std::uint64_t blocks, offload_rule rule) {
   attached_ = true;
-  // What is on the device is copied: the tier holds most of it too, and what fits the larger of them stays.
-  sessions_.set_capacity(std::max<std::uint64_t>(pool_.block_count(), blocks));
+  rule_ = pool_.foresees() ? rule : offload_rule::write_through;
+  const std::uint64_t device = pool_.block_count();
+  // Of two that hold the same the larger counts.
+  sessions_.set_capacity(rule_ == offload_rule::write_through ? std::max(device, blocks) : device - device / leaving_part + blocks);
   out_ = {};
   holds_.release_all();
   up_.tier_changed();
@@ -29,8 +35,9 @@ void tier_traffic::attach(std::uint64_t blocks) {
 }
 
 void tier_traffic::detach() {
-  attach();  // whoever waits for blocks is let go
+  attach(0, rule_);  // whoever waits for blocks is let go
   attached_ = false;
+  sessions_.set_capacity(pool_.block_count());
 }
 
 expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, const scheduler_options& limits) {
@@ -50,27 +57,57 @@ tier_traffic::pending_turns::iterator tier_traffic::find_pending(request_id id) 
 }
 
 void tier_traffic::wait_for_room(sequence_spec spec) {
+  has_changed_ = true;
   const order place{-std::int64_t{spec.priority}, spec.arrival};
   pending_.emplace(place, pending_turn{std::move(spec)});
 }
 
-/// The tier is to count its copies among those of sessions that are away, and to take what it would not take while the turn ran.
 void tier_traffic::close_turn(const sequence_spec& spec, std::span<const block_index> table) {
+  has_changed_ = true;
   if (!attached_ || spec.is_ahead) return;
   out_.closings.push_back({spec.owner, {.turn = opening_of(spec).turn}, {}});
-  up_.offer_again(table);
+  if (rule_ == offload_rule::write_through) lower(spec.owner, opening_of(spec).turn, table);
+}
+
+/// The tier is to count its copies among those of sessions that are away, and to take what it would not take while the device kept it.
+void tier_traffic::lower(owner_id owner, std::optional<std::uint64_t> turn, std::span<const block_index> left) {
+  out_.outlooks.push_back({owner, turn});
+  up_.offer_again(left);
+}
+
+/// What will leave next is copied before it leaves: a part of the pool, and what those let in and the next one will displace.
+void tier_traffic::foresee() {
+  if (rule_ == offload_rule::write_through || !std::exchange(has_changed_, false)) return;
+  std::uint64_t blocks = pool_.block_count() / leaving_part + blocks_taken() + down_.blocks_committed();
+  if (!pending_.empty()) blocks += down_.blocks_for(tokens_expected(pending_.begin()->second.spec));
+  const auto leaving = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, pool_.block_count()));
+  for (const auto& each : pool_.take_outlooks(leaving, pool_.block_count() / leaving_slack_part)) {
+    if (!attached_) continue;
+    if (each.is_leaving) lower(each.owner, each.turn, each.blocks);
+    if (!each.is_leaving) out_.outlooks.push_back({each.owner, each.turn, false});
+  }
+}
+
+std::uint32_t tier_traffic::demote(owner_id owner) {
+  if (attached_) lower(owner, std::nullopt, pool_.blocks_of(owner));
+  return pool_.demote_owner(owner);
 }
 
 /// What the tier has or will have of it soon is copied back when there is room again; only the block that was being written is lost.
 void tier_traffic::take_back(sequence_spec preempted, std::vector<block_index> leased) {
   if (attached_) {
     close_turn(preempted, leased);
+    if (rule_ == offload_rule::on_eviction) lower(preempted.owner, opening_of(preempted).turn, leased);
     holds_.take(leased, now_);
   } else {
     for (const block_index block : leased | std::views::reverse) pool_.release(block);
   }
   if (preempted.arrival == 0) preempted.arrival = ++arrivals_;  // it did not come through here
   wait_for_room(std::move(preempted));
+}
+
+std::size_t tier_traffic::blocks_usable(const sequence_spec& spec) const {
+  return std::min(spec.chain.size(), (spec.tokens.size() - 1) / pool_.block_tokens());
 }
 
 /// To the policy a session whose turn waits is back: its prefix is not to leave for that of one which is away.
@@ -80,8 +117,7 @@ void tier_traffic::announce_pending() {
     if (std::exchange(each.is_announced, true) || each.spec.is_ahead) continue;
     const auto& spec = each.spec;
     const auto opening = opening_of(spec);
-    const auto limit = std::min(spec.chain.size(), (spec.tokens.size() - 1) / pool_.block_tokens());
-    pool_.acquire_prefix(std::span(spec.chain).first(limit), spec.hasher.root(), spec.tokens, spec.owner, found, &opening);
+    pool_.acquire_prefix(std::span(spec.chain).first(blocks_usable(spec)), spec.hasher.root(), spec.tokens, spec.owner, found, &opening);
     for (const block_index block : found | std::views::reverse) pool_.release(block);
     found.clear();
   }
@@ -95,13 +131,24 @@ bool tier_traffic::has_room_for(const sequence_spec& next) const {
   return before < running_max_ && blocks_missing(next) == 0;
 }
 
+block_pool::prefix_peek tier_traffic::peek(const sequence_spec& spec) const {
+  return pool_.peek_prefix(std::span(spec.chain).first(blocks_usable(spec)), spec.hasher.root(), spec.tokens);
+}
+
 std::uint64_t tier_traffic::blocks_missing(const sequence_spec& next) const {
-  const auto limit = std::min(next.chain.size(), (next.tokens.size() - 1) / pool_.block_tokens());
-  const auto held = pool_.peek_prefix(std::span(next.chain).first(limit), next.hasher.root(), next.tokens);
+  const auto held = peek(next);
   const auto taken = blocks_taken() + down_.blocks_committed();
   const std::uint64_t whole = down_.blocks_for(tokens_expected(next));
   const std::uint64_t needed = whole - held.matched + taken, there = pool_.available() - held.idle;
   return needed - std::min(needed, there);
+}
+
+/// What it displaces is being copied. It waits for that, but not for long: a tier that is slow costs hits.
+bool tier_traffic::must_wait_for_copies(pending_turn& entering) const {
+  const auto& spec = entering.spec;
+  if (!up_.is_saving() || down_.blocks_for(tokens_expected(spec)) - peek(spec).matched <= pool_.counts().free) return false;
+  if (!entering.copies_due) entering.copies_due = now_ + instant{limits::leaving_copy_wait};
+  return now_ < *entering.copies_due;
 }
 
 /// Who gives way comes back by a copy. True when room may be there at once.
@@ -118,9 +165,8 @@ std::uint64_t tier_traffic::blocks_taken() const {
 
 /// Its prompt is on the device, but for the end.
 bool tier_traffic::is_hit(const sequence_spec& spec) const {
-  const auto limit = std::min(spec.chain.size(), (spec.tokens.size() - 1) / pool_.block_tokens());
-  const auto held = pool_.peek_prefix(std::span(spec.chain).first(limit), spec.hasher.root(), spec.tokens);
-  return limit > 0 && held.matched >= limit - limit / 8;
+  const auto usable = blocks_usable(spec);
+  return usable > 0 && peek(spec).matched >= usable - usable / 8;
 }
 
 /// The first; or, while that does not fit, a hit of the same priority behind it, for which hardly any room is needed.
@@ -139,11 +185,13 @@ tier_traffic::pending_turns::iterator tier_traffic::next_to_enter() {
 
 void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
   while (!pending_.empty()) {
+    foresee();
     const auto entering = next_to_enter();
     if (entering == pending_.end()) {
       if (make_room_for(pending_.begin()->second.spec)) continue;
       return;
     }
+    if (must_wait_for_copies(entering->second)) return;
     auto next = std::move(entering->second.spec);
     pending_.erase(entering);
     ask(std::move(next), now);
@@ -161,6 +209,7 @@ void tier_traffic::admit_ready(std::vector<sequence_event>& events) {
 
 void tier_traffic::ask(sequence_spec spec, instant now) {
   const auto id = spec.id;
+  has_changed_ = true;
   auto question = down_.ask(std::move(spec), now);
   if (!attached_) return down_.granted({question.number, id, question.from, {}, nullptr});
   up_.note_use(question.chain->blocks);
@@ -193,6 +242,7 @@ void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
 }
 
 void tier_traffic::note(std::span<const block_event> events) {
+  has_changed_ |= !events.empty();
   if (attached_) up_.note(events);
 }
 
@@ -228,7 +278,7 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   for (const auto id : take_late(now))
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
   for (auto& spec : sessions_.take_let_in(now)) wait_for_room(std::move(spec));
-  for (const auto owner : sessions_.take_demoted()) pool_.demote_owner(owner);
+  for (const auto owner : sessions_.take_demoted()) demote(owner);
   admit_ready(events);  // before their leases are looked at
   const auto load = turns_.load();
   // With nothing running, whoever is first in the queue may need what is parked for others.
@@ -238,6 +288,7 @@ void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   down_.pump({blocks_taken(), load.prefill_tokens_per_s, load.running == 0 && !up_.is_copying() && holds_.empty()}, now);
   admit_ready(events);
   announce_pending();
+  foresee();
   turns_.reserve(down_.blocks_reserved());
 }
 

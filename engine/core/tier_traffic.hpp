@@ -3,7 +3,8 @@
 //
 // With a tier or without, a sequence waits here until the pool has room for all of it and for its expected answer beside those before it:
 // what it finds on the device is leased from then on, what the tier has comes up, and the scheduler starts it at once. The retention policy
-// hears of it when it begins to wait. One of lower priority gives way to it if that makes room. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
+// hears of it when it begins to wait. One of lower priority gives way to it if that makes room, and what it displaces is copied first if the
+// tier lacks it. A sequence that the scheduler preempts comes back here, and its blocks by a copy.
 //
 //   admit -> session_gate -> pending --room--> onboarder --its blocks are there--> scheduler -> ended
 //                               ^------------------- preempted --------------------|
@@ -30,6 +31,7 @@ namespace troupe::core {
 struct tier_messages {
   std::vector<slot_commit> commits;
   std::vector<turn_closing> closings;  ///< before how they ended is known
+  std::vector<turn_outlook> outlooks;
   std::optional<slot_request> offer;
   std::vector<lease_request> questions;
   std::vector<chain_touch> touches;
@@ -43,7 +45,7 @@ class tier_traffic : private scheduler_gate {
   tier_traffic& operator=(const tier_traffic&) = delete;
 
   /// A tier has come that keeps `blocks` for this worker (everything is offered to it), has been replaced, or has gone.
-  void attach(std::uint64_t blocks = 0);
+  void attach(std::uint64_t blocks = 0, offload_rule rule = offload_rule::write_through);
   void detach();
 
   /// As scheduler::admit, at once or when there is room and the tier's blocks are there.
@@ -52,6 +54,8 @@ class tier_traffic : private scheduler_gate {
   void prefetch(sequence_spec spec, instant now);
   [[nodiscard]] std::vector<onboarder::prefetched> take_prefetched() { return down_.take_prefetched(); }
   void cancel(request_id id, std::vector<sequence_event>& events);
+  /// block_pool::demote_owner, and the tier hears of it.
+  std::uint32_t demote(owner_id owner);
   void note(std::span<const block_event> events);
   void granted(const slot_grant& grant) { up_.granted(grant); }
   void granted(lease_grant grant) { down_.granted(std::move(grant)); }
@@ -83,12 +87,15 @@ class tier_traffic : private scheduler_gate {
     sequence_spec spec;
     bool is_announced = false;  ///< to the retention policy
     std::uint32_t overtaken = 0;
+    std::optional<instant> copies_due;  ///< it waits for copies of what it displaces until then
   };
   using pending_turns = std::map<order, pending_turn>;
   void take_back(sequence_spec preempted, std::vector<block_index> leased) override;
   void end(const sequence_spec& spec, std::span<const block_index> table) override { close_turn(spec, table); }
   [[nodiscard]] bool is_releasing() const override { return !holds_.empty(); }
   void close_turn(const sequence_spec& spec, std::span<const block_index> table);
+  void lower(owner_id owner, std::optional<std::uint64_t> turn, std::span<const block_index> left);
+  void foresee();
   void wait_for_room(sequence_spec spec);
   void announce_pending();
   void let_in(instant now, std::vector<sequence_event>& events);
@@ -98,6 +105,10 @@ class tier_traffic : private scheduler_gate {
   [[nodiscard]] bool has_room_for(const sequence_spec& next) const;
   /// Blocks that are missing before it fits; 0: it fits.
   [[nodiscard]] std::uint64_t blocks_missing(const sequence_spec& next) const;
+  /// Of its prompt that may be found: one token at least is computed.
+  [[nodiscard]] std::size_t blocks_usable(const sequence_spec& spec) const;
+  [[nodiscard]] block_pool::prefix_peek peek(const sequence_spec& spec) const;
+  bool must_wait_for_copies(pending_turn& entering) const;
   bool make_room_for(const sequence_spec& next);
   void ask(sequence_spec spec, instant now);
   pending_turns::iterator find_pending(request_id id);
@@ -111,6 +122,8 @@ class tier_traffic : private scheduler_gate {
   copy_holds holds_;
   session_gate sessions_;
   bool attached_ = false;
+  offload_rule rule_ = offload_rule::write_through;
+  bool has_changed_ = false;  ///< what the pool holds, since foresee
   pending_turns pending_;
   std::uint64_t arrivals_ = 0;
   instant now_{0};  ///< of the last call that said it

@@ -90,6 +90,7 @@ inline constexpr std::size_t sessions_counted_max = 100'000;    ///< at one work
 // tiers
 inline constexpr std::size_t offload_blocks_max = 64;           ///< in one batch of one worker; the rest waits in its queue
 inline constexpr std::size_t preempted_blocks_max = offload_blocks_max;  ///< of one sequence that wait for their copies; others are computed again
+inline constexpr auto leaving_copy_wait = 250ms;                ///< a turn waits no longer for copies of what it displaces
 inline constexpr auto preempted_copy_wait = 250ms;              ///< whoever has taken its place waits no longer for these copies
 inline constexpr auto tier_wait = 10s;                          ///< a tier that does not answer, disk and network included: blocks are computed
 inline constexpr std::size_t store_loads_max = 256;             ///< a tier has so many turns wait for its stores; others do without

@@ -282,6 +282,11 @@ TEST_CASE("a ranked heap agrees with sorting, whatever changes") {
     const auto least =
         std::min_element(reference.begin(), reference.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     REQUIRE(heap.key(heap.first()) == least->second);
+    std::vector<int> in_order;
+    heap.visit_in_order([&](std::uint32_t visited) { return in_order.push_back(heap.key(visited)), in_order.size() < 10; });
+    REQUIRE(in_order.size() == std::min<std::size_t>(reference.size(), 10));
+    REQUIRE(std::ranges::is_sorted(in_order));
+    REQUIRE(in_order.front() == least->second);
   }
 }
 

@@ -51,6 +51,7 @@ struct tier_world {
       devices.push_back(std::make_unique<tiered_device>(options, i));
     }
     host_blocks = 1 + below(120);
+    if (seed % 4 == 0) rule = offload_rule::on_eviction;
     replace_host();
   }
   std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); }
@@ -72,7 +73,7 @@ struct tier_world {
     for (auto& each : devices) {
       if (!has_tiers) break;
       each->out.clear();  // what is under way to the old one is lost, what it has said may still arrive
-      each->tiers.attach();
+      each->tiers.attach(host_blocks, rule);
       each->settle();
     }
   }
@@ -151,6 +152,7 @@ struct tier_world {
     loader->close_turn(closing.owner, closing.how.turn);
     host->finish(closing);
   }
+  void take(tiered_device&, const turn_outlook& outlook) { host->apply(outlook); }
 
   void admit() {
     auto& device = any();
@@ -218,7 +220,7 @@ struct tier_world {
         if (below(4) == 0) return forget();
         return put();
       case 16:
-        any().rig.pool.demote_owner({below(4)});
+        any().tiers.demote({below(4)});
         return;
       case 17:
         return prefetch();
@@ -288,6 +290,7 @@ struct tier_world {
   bool has_tiers;
   std::vector<std::unique_ptr<tiered_device>> devices;
   std::uint32_t host_blocks = 0;
+  offload_rule rule = offload_rule::write_through;
   std::unique_ptr<host_pool> host;
   std::unique_ptr<store_loader> loader;
   std::array<kept_blocks, 2> stores;

@@ -12,7 +12,7 @@ namespace troupe::core {
 
 struct device_over_host {
   explicit device_over_host(const rig_options& options, std::uint32_t host_blocks = 0, const session_gate_options& admission = {},
-                            const std::string& host_policy = "lru")
+                            const std::string& host_policy = "lru", offload_rule rule = offload_rule::write_through)
       : device(options, 0, admission) {
     if (host_blocks == 0) return;
     auto made = host_pool::make({.block_count = host_blocks,
@@ -21,7 +21,7 @@ struct device_over_host {
                                 .retention = host_policy});
     REQUIRE(made);
     host = *std::move(made);
-    device.tiers.attach(host_blocks);
+    device.tiers.attach(host_blocks, rule);
   }
 
   void deliver() {
@@ -58,6 +58,7 @@ struct device_over_host {
   void take(const lease_end& end) { host->end(0, end); }
   void take(const chain_touch& touch) { host->touch(0, touch); }
   void take(const turn_closing& closing) { host->finish(closing); }
+  void take(const turn_outlook& outlook) { host->apply(outlook); }
 };
 
 }  // namespace troupe::core

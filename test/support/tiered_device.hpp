@@ -15,7 +15,7 @@
 namespace troupe::core {
 
 struct tiered_device {
-  using to_tier = std::variant<slot_request, slot_commit, lease_request, lease_end, chain_touch, turn_closing>;
+  using to_tier = std::variant<slot_request, slot_commit, lease_request, lease_end, chain_touch, turn_closing, turn_outlook>;
   using from_tier = std::variant<slot_grant, lease_grant>;
 
   tiered_device(const rig_options& options, std::uint64_t number, const session_gate_options& admission = {})
@@ -30,6 +30,7 @@ struct tiered_device {
     auto told = tiers.take_messages(rig.now);
     for (auto& each : told.commits) out.emplace_back(std::move(each));
     for (auto& each : told.closings) out.emplace_back(std::move(each));
+    for (const auto& each : told.outlooks) out.emplace_back(each);
     if (told.offer) out.emplace_back(*std::move(told.offer));
     for (auto& each : told.questions) out.emplace_back(std::move(each));
     for (auto& each : told.touches) out.emplace_back(std::move(each));

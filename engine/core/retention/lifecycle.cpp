@@ -82,7 +82,7 @@ void lifecycle_policy::turn_started(const turn_start& turn, instant now) {
   advance(now);
   if (turn.stream >= streams_.size()) streams_.resize(std::size_t{turn.stream} + 1);
   stream_record& stream = streams_[turn.stream];
-  if (repeats(stream, turn)) return;
+  if (repeats(stream, turn, now)) return;
   const std::size_t found = find_continued(stream, turn);
   context_id current = no_context;
   if (found < stream.contexts.size()) {
@@ -100,16 +100,18 @@ void lifecycle_policy::turn_started(const turn_start& turn, instant now) {
   at.turn = turn.turn;
   at.started = now;
   at.length = turn.blocks;
+  at.is_leaving = at.is_cut = false;
   models_.start(at.waits, turn.input, stream.pace, now);
   rank(current, now);
 }
 
-bool lifecycle_policy::repeats(const stream_record& stream, const turn_start& turn) {
+bool lifecycle_policy::repeats(const stream_record& stream, const turn_start& turn, instant now) {
   for (const context_id each : stream.contexts) {
     context_record& at = contexts_[each];
     if (at.turn != turn.turn) continue;
     cut(at, common_prefix(at.held, turn.resident), eviction_cause::superseded);
-    stand(each);
+    at.is_leaving = at.is_cut = false;
+    rank(each, now);
     return true;
   }
   return false;
@@ -203,6 +205,53 @@ void lifecycle_policy::turn_finished(const turn_finish& how, instant now) {
   }
 }
 
+void lifecycle_policy::foretold(stream_id stream, std::optional<std::uint64_t> turn, bool is_leaving, instant now) {
+  if (stream >= streams_.size()) return;
+  advance(now);
+  for (const context_id each : streams_[stream].contexts) {
+    if (turn && contexts_[each].turn != *turn) continue;
+    contexts_[each].is_leaving = is_leaving;
+    rank(each, now);
+  }
+}
+
+std::size_t lifecycle_policy::blocks_of_its_own(const context_record& at) const {
+  const auto shared = std::find_if(at.held.rbegin(), at.held.rend(), [&](block_index block) { return blocks_[block].claims > 1; });
+  return static_cast<std::size_t>(shared - at.held.rbegin());
+}
+
+std::vector<context_outlook> lifecycle_policy::take_outlooks(std::uint32_t blocks, std::uint32_t slack, instant now) {
+  advance(now);
+  stand_anew();
+  is_asked_ = true;
+  std::size_t counted = 0;
+  std::optional<standing> stays;  // and all that stand above it
+  standings_.visit_in_order([&](context_id which) {
+    context_record& at = contexts_[which];
+    if (!blocks_[at.held.back()].is_idle) return true;
+    if (counted >= std::size_t{blocks} + slack) return stays = standings_.key(which), false;
+    if (counted < blocks && !std::exchange(at.is_leaving, true)) untold_.push_back(which);
+    counted += blocks_of_its_own(at);
+    return true;
+  });
+  std::vector<context_outlook> told;
+  const auto tell = [&](const context_record& at) { told.push_back({at.stream, at.turn, at.is_leaving, {at.held.begin(), at.held.end()}}); };
+  std::erase_if(leaving_, [&](context_id which) {
+    context_record& at = contexts_[which];
+    if (!at.is_leaving) return true;
+    if (at.is_cut || !stays || !standings_.contains(which) || standings_.key(which) < *stays) return false;
+    at.is_leaving = false;
+    tell(at);
+    return true;
+  });
+  for (const context_id which : std::exchange(untold_, {})) {
+    if (!contexts_[which].is_leaving) continue;
+    tell(contexts_[which]);
+    leaving_.push_back(which);
+  }
+  return told;
+}
+
 void lifecycle_policy::died(stream_id stream, eviction_cause cause, instant) {
   if (stream >= streams_.size()) return;
   for (const context_id each : streams_[stream].contexts) forget(each, cause);
@@ -213,7 +262,7 @@ void lifecycle_policy::rank(context_id which, instant now) {
   context_record& at = contexts_[which];
   const instant change = models_.advance(at.waits, now);
   change == instant{0} ? changes_.erase(which) : changes_.put(which, change);
-  const bool is_above = is_below_ && at.waits.leading == wait_kind::running;
+  const bool is_above = is_below_ && !at.is_leaving;
   at.worth = is_above ? -1 : static_cast<float>(models_.worth(at.waits));
   stand(which);
 }
@@ -253,6 +302,8 @@ eviction lifecycle_policy::victim(const question& asked, instant now) {
         std::pair(asked.rank, contexts_[streams_[asked.competing].contexts.back()].worth) <= std::pair(last.rank, at.worth))
       return {};
     if (last.rank > rank_max) return {};  // everything that is left is pinned
+    if (is_asked_ && !std::exchange(at.is_leaving, true)) untold_.push_back(least);
+    at.is_cut = true;
     cut(at, at.held.size() - 1, eviction_cause::capacity);
     stand(least);
   }

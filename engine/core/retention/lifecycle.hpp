@@ -4,7 +4,8 @@
 // the leading blocks of its last prompt. Blocks that no context claims leave first, in the order in which they lost their claims;
 // then the context of the least worth gives up its last block, and so on, from its end to its begin. Who asks for room competes too: a
 // stream that will not be back soon does not displace others, so a set of streams that does not fit does not thrash. In a tier below, the
-// copies of a context whose turn runs leave before others': the device holds it, and offers it again when its turn has ended.
+// copies of a context that the tier above keeps leave before others': from a turn's start until it is foretold to leave, which the policy above
+// foresees.
 #pragma once
 
 #include <deque>
@@ -30,6 +31,9 @@ class lifecycle_policy : public retention_policy {
   void context(stream_id stream, std::span<const block_index> chain, instant now) override;
   void abandoned(stream_id stream, block_index block, eviction_cause cause) override;
   void turn_finished(const turn_finish& how, instant now) override;
+  void foretold(stream_id stream, std::optional<std::uint64_t> turn, bool is_leaving, instant now) override;
+  [[nodiscard]] bool foresees() const noexcept override { return true; }
+  std::vector<context_outlook> take_outlooks(std::uint32_t blocks, std::uint32_t slack, instant now) override;
   void died(stream_id stream, eviction_cause cause, instant now) override;
   eviction victim(const question& asked, instant now) override;
 
@@ -46,6 +50,8 @@ class lifecycle_policy : public retention_policy {
     instant started{0};
     context_waits waits;
     float worth = 0;
+    bool is_leaving = false;  ///< as take_outlooks has said it last, or foretold
+    bool is_cut = false;      ///< blocks of it have left since its turn began
   };
   struct stream_record {
     std::vector<context_id> contexts;  ///< the current one last
@@ -61,7 +67,8 @@ class lifecycle_policy : public retention_policy {
 
   [[nodiscard]] std::size_t find_continued(const stream_record& stream, const turn_start& turn) const;
   /// The turn is one that has been told of before.
-  bool repeats(const stream_record& stream, const turn_start& turn);
+  bool repeats(const stream_record& stream, const turn_start& turn, instant now);
+  [[nodiscard]] std::size_t blocks_of_its_own(const context_record& at) const;
   [[nodiscard]] bool goes_on(const context_record& at, std::span<const block_index> chain) const;
   context_id begin_context(stream_id stream, const turn_start& turn, instant now);
   void forget(context_id gone, eviction_cause cause);
@@ -74,7 +81,7 @@ class lifecycle_policy : public retention_policy {
   void enqueue_unclaimed(block_index block);
 
   residency blocks_;  ///< its queue: idle blocks without a claim
-  bool is_below_;     ///< copies of what runs above are worth less than anything else
+  bool is_below_;     ///< copies of what the tier above keeps are worth less than anything else
   wait_models models_;
   std::vector<context_record> contexts_;
   std::vector<context_id> free_contexts_;
@@ -82,6 +89,9 @@ class lifecycle_policy : public retention_policy {
   ranked_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
   ranked_heap<instant> changes_;     ///< when a context's worth changes next
   std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
+  std::vector<context_id> leaving_;  ///< as take_outlooks has said
+  std::vector<context_id> untold_;   ///< as it will say; some have begun to leave
+  bool is_asked_ = false;            ///< for outlooks
   bool is_claim_reranked_ = false;   ///< since standings_ was last in order
 };
 

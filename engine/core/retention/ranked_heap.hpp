@@ -2,6 +2,7 @@
 // swaps and there are no stale entries.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -41,6 +42,26 @@ class ranked_heap {
     heap_[hole] = last;
     places_[last] = hole;
     sink(rise(hole));
+  }
+
+  /// Visits items, the least key first, while `visit(item)` is true. n visits cost n log n.
+  template <class Visit>
+  void visit_in_order(Visit visit) const {
+    const auto is_after = [this](std::uint32_t a, std::uint32_t b) { return is_before(b, a); };
+    std::vector<std::uint32_t> next;  // a heap of places in this one
+    const auto add = [&](std::uint32_t place) {
+      if (place >= heap_.size()) return;
+      next.push_back(place);
+      std::push_heap(next.begin(), next.end(), is_after);
+    };
+    for (add(0); !next.empty();) {
+      std::pop_heap(next.begin(), next.end(), is_after);
+      const std::uint32_t at = next.back();
+      next.pop_back();
+      if (!visit(heap_[at])) return;
+      add(2 * at + 1);
+      add(2 * at + 2);
+    }
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,14 @@ struct eviction {
   eviction_cause cause = eviction_cause::capacity;
 };
 
+/// Whether what a stream's turn has left behind is among what leaves the pool next.
+struct context_outlook {
+  stream_id stream = no_stream;
+  std::uint64_t turn = 0;
+  bool is_leaving = false;
+  std::vector<block_index> blocks;  ///< parents before children
+};
+
 /// What the next uses of a request's blocks will be: for `belady` alone.
 struct use_run {
   std::uint32_t from = 0, to = 0;  ///< depths [from, to) of the path
@@ -77,8 +86,17 @@ class retention_policy {
   virtual void abandoned(stream_id, block_index, eviction_cause) {}
   /// Said again when more is known, the last word counts.
   virtual void turn_finished(const turn_finish&, instant) {}
+  /// In a lower tier: the tier above may soon give up what this turn has left there, or keeps it as it does while a turn runs; no turn:
+  /// all of the stream's.
+  virtual void foretold(stream_id, std::optional<std::uint64_t>, bool /*is_leaving*/, instant) {}
   /// The stream ends and its number may be given to another. Blocks that were its alone are the next to leave.
   virtual void died(stream_id, eviction_cause, instant) {}
+
+  /// It knows long before what will leave next.
+  [[nodiscard]] virtual bool foresees() const noexcept { return false; }
+  /// Of contexts whose outlook has changed: the next `blocks` blocks to leave are theirs, or the next `blocks + slack` no longer are and
+  /// none of it has left. A turn's context begins as one that stays.
+  virtual std::vector<context_outlook> take_outlooks(std::uint32_t, std::uint32_t, instant) { return {}; }
 
   /// The next block to leave. With `competing` the pool does not need the room: the answer is no_block when what would leave is
   /// worth more than one more block, at `depth` and of this rank, of that stream. The caller removes the block and says so.
@@ -92,7 +110,7 @@ class retention_policy {
 
 struct retention_options {
   std::uint32_t block_count = 0;  ///< block indices are below; more may come
-  bool is_below = false;          ///< the pool has copies: the tier above holds a stream's blocks while its turn runs
+  bool is_below = false;          ///< the pool has copies: the tier above holds a stream's blocks from its turn's start until it is `foretold` to leave
   /// Of `belady`: the future of each request, by its number in the order of turn_started.
   std::span<const std::vector<use_run>> future = {};
 };
