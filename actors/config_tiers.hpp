@@ -9,7 +9,7 @@ namespace troupe::actors {
 
 struct host_tier_config {
   std::uint64_t bytes = std::uint64_t{1} << 30;  ///< of host memory per model, taken as it is used; 0: no such tier
-  std::string offload = "auto";                  ///< a core::offload_rule; auto: on_eviction where no disk or Redis is below
+  std::string offload = "auto";                  ///< a core::offload_rule; auto: on_eviction where no disk or Redis is below. Policies but lifecycle: write_through
   bool operator==(const host_tier_config&) const = default;
 };
 

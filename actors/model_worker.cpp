@@ -132,9 +132,13 @@ intent_applied model_worker::apply(const owner_intent& intent) {
   return {result.generation, result.blocks_pinned, result.blocks_clipped};
 }
 
-void model_worker::forget(const owner_forget& forgotten) { pool_.forget(forgotten.owner, forgotten.blocks, forgotten.cause); }
+void model_worker::forget(const owner_forget& forgotten) {
+  tiers_.reconsider();
+  pool_.forget(forgotten.owner, forgotten.blocks, forgotten.cause);
+}
 
 pause_forecast model_worker::finish(const turn_outcome& outcome) {
+  tiers_.reconsider();
   pool_.finish_turn(outcome.owner, closing_of(outcome));
   pool_.correct_roles(outcome.roles);
   pause_forecast told;

@@ -12,8 +12,7 @@ constexpr std::uint64_t segments_wanted = 16;  // of a budget: what leaves at on
 failure problem(const char* key, std::string what) { return {errc::invalid_request, std::move(what), key}; }
 
 /// What is to be found after a restart must have come down before: with stores below, the host tier has what the devices have.
-core::offload_rule offload_of(const config& settings) {
-  const bool has_stores = settings.disk_tier.bytes > 0 || !settings.remote_tier.address.empty();
+core::offload_rule offload_of(const config& settings, bool has_stores) {
   const auto& offload = settings.host_tier.offload;
   const bool is_through = offload == "write_through" || (offload == "auto" && has_stores);
   return is_through ? core::offload_rule::write_through : core::offload_rule::on_eviction;
@@ -36,7 +35,7 @@ expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const 
     core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
     pool.retention = settings.retention.policy;
     pool.pinned_share_max = settings.retention.pinned_share_max;
-    hosts.push_back({worker_id{next++}, worker.device.model, 0, pool, offload_of(settings)});
+    hosts.push_back({worker_id{next++}, worker.device.model, 0, pool, offload_of(settings, false)});
   }
   return hosts;
 }
@@ -137,6 +136,7 @@ expected<node_tier_setups> make_tier_setups(const config& settings, const std::v
       made.remotes.push_back(*std::move(remote));
     }
     host.pool.has_stores = settings.disk_tier.bytes > 0 || !settings.remote_tier.address.empty();
+    host.offload = offload_of(settings, host.pool.has_stores);
   }
   return made;
 }

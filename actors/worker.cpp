@@ -203,7 +203,11 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
         return device_of(self).apply(intent);
       },
       [self](const owner_release& gone) { return release(self, gone); },
-      [self](const owner_demote& demote) { return device_of(self).demote(demote.owner); },
+      [self](const owner_demote& demote) {
+        const auto told = device_of(self).demote(demote.owner);
+        settle(self);
+        return told;
+      },
       [self](const prefetch_request& request) { return prefetch(self, request); },
       [self](const worker_status_request&) { return self->state.device->status(); },
       [self](const shard_joined&, const shard_sink_actor& shard) { introduce(self, shard); },

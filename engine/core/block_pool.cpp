@@ -215,6 +215,8 @@ std::vector<block_pool::outlook> block_pool::take_outlooks(std::uint32_t blocks,
   return told;
 }
 
+void block_pool::forget_outlooks() { state_->policy->forget_outlooks(); }
+
 bool block_pool::foresees() const noexcept { return state_->policy->foresees(); }
 
 void block_pool::set_time(instant now) {

@@ -44,7 +44,7 @@ class block_pool {
   void claim(owner_id owner, std::span<const block_index> table);
   /// How the answer to a turn that was opened here has ended; `how.stream` is ignored.
   void finish_turn(owner_id owner, turn_finish how);
-  // retention_policy::foretold, take_outlooks and foresees.
+  // retention_policy::foretold, take_outlooks, forget_outlooks and foresees.
   void foretell(owner_id owner, std::optional<std::uint64_t> turn, bool is_leaving);
   struct outlook {
     owner_id owner;
@@ -53,6 +53,7 @@ class block_pool {
     std::vector<block_index> blocks;  ///< parents before children; cached
   };
   std::vector<outlook> take_outlooks(std::uint32_t blocks, std::uint32_t slack);
+  void forget_outlooks();
   [[nodiscard]] bool foresees() const noexcept;
   struct prefix_peek {
     std::uint32_t matched = 0;  ///< what acquire_prefix would return

@@ -112,7 +112,10 @@ void host_pool::end(client_id client, const lease_end& ended) {
 
 /// A turn whose end nobody tells ends with its worker, and what it has left on the device is gone.
 void host_pool::note_opening(client_id client, owner_id owner, const std::optional<turn_opening>& opening) {
-  if (opening) open_turns_[owner] = {client, opening->turn};
+  if (!opening) return;
+  auto& open = open_turns_[owner];
+  std::erase_if(open, [client](const open_turn& each) { return each.client == client; });
+  open.push_back({client, opening->turn});
 }
 
 void host_pool::touch(client_id client, const chain_touch& touched) {
@@ -130,12 +133,13 @@ void host_pool::forget(client_id client) {
     commit(client, {at->first.second, false, {}});
   for (auto at = std::ranges::find_if(reading_, is_of_client); at != reading_.end(); at = std::ranges::find_if(reading_, is_of_client))
     end(client, {at->first.second});
-  std::erase_if(open_turns_, [&](const auto& each) {
-    if (each.second.client != client) return false;
-    if (each.second.is_running) pool_.finish_turn(each.first, {.turn = each.second.turn});
-    pool_.foretell(each.first, each.second.turn, true);
-    return true;
-  });
+  for (auto& [owner, open] : open_turns_) {
+    const auto gone = std::ranges::find(open, client, &open_turn::client);
+    if (gone == open.end()) continue;
+    if (gone->is_running) pool_.finish_turn(owner, {.turn = gone->turn});
+    open.erase(gone);
+    pool_.foretell(owner, std::nullopt, true);
+  }
 }
 
 void host_pool::release(const std::vector<block_index>& table) {
@@ -242,8 +246,8 @@ void host_pool::end_load(std::uint64_t load, std::uint32_t arrived, std::span<co
 }
 
 void host_pool::finish(const turn_closing& closing) {
-  const auto open = open_turns_.find(closing.owner);
-  if (open != open_turns_.end() && open->second.turn == closing.how.turn) open->second.is_running = false;
+  if (const auto open = open_turns_.find(closing.owner); open != open_turns_.end())
+    for (auto& each : open->second) each.is_running = each.is_running && each.turn != closing.how.turn;
   pool_.finish_turn(closing.owner, closing.how);
   pool_.correct_roles(closing.roles);
 }

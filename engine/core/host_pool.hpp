@@ -121,7 +121,7 @@ class host_pool {
   std::map<key, writing> writing_;
   std::map<key, std::vector<block_index>> reading_;
   std::map<std::uint64_t, loading> loading_;
-  std::unordered_map<owner_id, open_turn> open_turns_;  ///< the last of each owner that the device may keep
+  std::unordered_map<owner_id, std::vector<open_turn>> open_turns_;  ///< of each client the last, whose context it may keep
   std::vector<tier_level> offered_to_;  ///< by block: the lowest tier that it may have been put into; host: none
   std::vector<bool> was_shared_;        ///< by block: it has had several owners, or came from a store
   std::deque<block_hash> to_put_;

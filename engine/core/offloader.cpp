@@ -81,17 +81,27 @@ std::vector<block_index> offloader::hasten(std::span<const block_index> chain, s
     waiting.push_back(block);
     if (!is_offered(block)) next.push_back(hash);
   }
-  std::erase_if(queue_, [&](const block_hash& hash) { return std::ranges::find(next, hash) != next.end(); });
-  queue_.insert(queue_.begin(), next.begin(), next.end());
+  for (auto* from : {&queue_, &leaving_})
+    std::erase_if(*from, [&](const block_hash& hash) { return std::ranges::find(next, hash) != next.end(); });
+  leaving_.insert(leaving_.begin(), next.begin(), next.end());
   return waiting;
 }
 
 void offloader::offer_again(std::span<const block_index> chain) {
-  if (!is_full_) return;
+  std::unordered_set<block_hash> waiting;
   for (const block_index block : chain) {
     const auto& hash = pool_.describe(block).identity.hash;
-    if (settled_.erase(hash.low) > 0) leaving_.push_back(hash);
+    if (is_offered(block)) {
+      again_.push_back(hash);  // it may be refused yet
+    } else if (!settled_.contains(hash.low)) {
+      if (!queue_.empty()) waiting.insert(hash);
+    } else if (is_full_) {
+      settled_.erase(hash.low);
+      leaving_.push_back(hash);
+    }
   }
+  if (waiting.empty()) return;
+  std::erase_if(queue_, [&](const block_hash& hash) { return waiting.contains(hash) && (leaving_.push_back(hash), true); });
 }
 
 void offloader::granted(const slot_grant& grant) {
@@ -114,6 +124,8 @@ std::optional<slot_commit> offloader::complete(ticket_id ticket, const step_resu
   for (const block_index block : batch_) commit.owners.push_back(pool_.owners(block));
   if (!std::exchange(is_stale_, false))  // a copy that has failed is not tried again: the device may fail on
     for (const block_index block : batch_) settled_.insert(pool_.describe(block).identity.hash.low);
+  for (const auto& hash : std::exchange(again_, {}))
+    if (is_full_ && settled_.erase(hash.low) > 0) leaving_.push_back(hash);
   if (commit.is_complete) {
     counts_.blocks_offloaded += copying_;
     counts_.bytes_offloaded += copying_ * device_.traits().block_bytes;
@@ -136,6 +148,7 @@ void offloader::tier_changed() {
   refused_.clear();
   queue_.clear();
   leaving_.clear();
+  again_.clear();
   withheld_.clear();
   below_.clear();
   settled_.clear();

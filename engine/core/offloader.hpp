@@ -1,5 +1,5 @@
-// Copies what a device stores to the tier below, as it is stored: a block that leaves the device later is there already. A tier that is full
-// gives up copies of what the device keeps, so they are offered again at the turn's end or before they leave (offload_rule). One batch is under
+// Copies what a device stores to the tier below, as it is stored: while the tier has room, what leaves the device is there already. A tier that
+// is full gives up copies of what the device keeps, so they are offered again at the turn's end or before they leave (offload_rule). One batch is under
 // way at a time, parents before children.
 //
 // note -> queue -> offer (leased) -> granted (copying) -> complete (committed, lease ended; settled until it leaves the device)
@@ -72,6 +72,7 @@ class offloader {
   std::deque<block_hash> queue_;             ///< as they were stored
   std::deque<block_hash> leaving_;           ///< offered again, before the others
   bool has_leaving_ = false;                 ///< the batch
+  std::vector<block_hash> again_;            ///< of the batch: to be offered again when it has ended
   std::unordered_set<block_hash> withheld_;  ///< cached here, and no owner's limit lets them down
   std::unordered_set<std::uint64_t> below_;  ///< low hashes of onboarded blocks whose storing is not noted yet
   std::unordered_set<std::uint64_t> settled_;  ///< low hashes of blocks on the device

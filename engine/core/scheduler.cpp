@@ -149,6 +149,8 @@ void scheduler::state::finish(sequence& ending, finish_reason reason, failure er
     departed.push_back(std::move(node.mapped()));
   } else if (before != sequence_phase::waiting) {
     give_back(ending);
+  } else if (gate != nullptr) {
+    gate->end(ending.spec, {});
   }
 }
 

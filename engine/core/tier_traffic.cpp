@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t overtaken_max = 8;      // by hits; then a turn that does not fit holds up everybody behind it
 constexpr std::uint32_t leaving_part = 4;       // of a pool: one in so many blocks is copied before it may have to leave
+constexpr std::uint32_t looked_again_part = 64;  // of it has changed
 constexpr std::uint32_t leaving_slack_part = 8;  // so that what is about as near to leaving is not told of again and again
 constexpr std::ptrdiff_t overtaking_looks = 4;  // turns behind it that are looked at: each look costs the length of a prompt
 
@@ -29,6 +30,8 @@ void tier_traffic::attach(std::uint64_t blocks, offload_rule rule) {
   // Of two that hold the same the larger counts.
   sessions_.set_capacity(rule_ == offload_rule::write_through ? std::max(device, blocks) : device - device / leaving_part + blocks);
   out_ = {};
+  pool_.forget_outlooks();
+  has_changed_ = true;
   holds_.release_all();
   up_.tier_changed();
   down_.tier_changed();
@@ -45,6 +48,7 @@ expected<std::monostate> tier_traffic::admit(sequence_spec spec, instant now, co
   if (down_.knows(id) || turns_.knows(id) || sessions_.knows(id) || find_pending(id) != pending_.end()) return std::monostate{};
   if (auto refused = turns_.refusal(spec)) return *std::move(refused);
   if (down_.size() + pending() >= limits.waiting_max) return failure{errc::queue_full, "too many turns wait for room", ""};
+  if (!spec.is_ahead) owners_.emplace(id, spec.owner);
   running_max_ = limits.running_max;
   now_ = now;
   spec.arrival = ++arrivals_;
@@ -63,10 +67,20 @@ void tier_traffic::wait_for_room(sequence_spec spec) {
 }
 
 void tier_traffic::close_turn(const sequence_spec& spec, std::span<const block_index> table) {
+  if (table.empty()) return end_unstarted(spec.id);
+  owners_.erase(spec.id);
   has_changed_ = true;
   if (!attached_ || spec.is_ahead) return;
   out_.closings.push_back({spec.owner, {.turn = opening_of(spec).turn}, {}});
   if (rule_ == offload_rule::write_through) lower(spec.owner, opening_of(spec).turn, table);
+}
+
+/// The tier may have heard that it began, and the device may have nothing of it: what the tier has counts again.
+void tier_traffic::end_unstarted(request_id id) {
+  const auto ended = owners_.extract(id);
+  if (!ended || !attached_) return;
+  out_.closings.push_back({ended.mapped(), {.turn = id.value}, {}});
+  lower(ended.mapped(), std::nullopt, {});
 }
 
 /// The tier is to count its copies among those of sessions that are away, and to take what it would not take while the device kept it.
@@ -77,12 +91,16 @@ void tier_traffic::lower(owner_id owner, std::optional<std::uint64_t> turn, std:
 
 /// What will leave next is copied before it leaves: a part of the pool, and what those let in and the next one will displace.
 void tier_traffic::foresee() {
-  if (rule_ == offload_rule::write_through || !std::exchange(has_changed_, false)) return;
+  if (!attached_ || rule_ == offload_rule::write_through || !std::exchange(has_changed_, false)) return;
+  blocks_changed_ = 0;
   std::uint64_t blocks = pool_.block_count() / leaving_part + blocks_taken() + down_.blocks_committed();
-  if (!pending_.empty()) blocks += down_.blocks_for(tokens_expected(pending_.begin()->second.spec));
-  const auto leaving = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, pool_.block_count()));
+  if (!pending_.empty()) {
+    const auto& next = pending_.begin()->second.spec;
+    blocks += down_.blocks_for(tokens_expected(next)) - peek(next).matched;
+  }
+  const auto free = std::min<std::uint64_t>(blocks, pool_.counts().free);
+  const auto leaving = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks - free, pool_.block_count()));
   for (const auto& each : pool_.take_outlooks(leaving, pool_.block_count() / leaving_slack_part)) {
-    if (!attached_) continue;
     if (each.is_leaving) lower(each.owner, each.turn, each.blocks);
     if (!each.is_leaving) out_.outlooks.push_back({each.owner, each.turn, false});
   }
@@ -102,6 +120,7 @@ void tier_traffic::take_back(sequence_spec preempted, std::vector<block_index> l
   } else {
     for (const block_index block : leased | std::views::reverse) pool_.release(block);
   }
+  if (!preempted.is_ahead) owners_.emplace(preempted.id, preempted.owner);
   if (preempted.arrival == 0) preempted.arrival = ++arrivals_;  // it did not come through here
   wait_for_room(std::move(preempted));
 }
@@ -143,12 +162,14 @@ std::uint64_t tier_traffic::blocks_missing(const sequence_spec& next) const {
   return needed - std::min(needed, there);
 }
 
-/// What it displaces is being copied. It waits for that, but not for long: a tier that is slow costs hits.
-bool tier_traffic::must_wait_for_copies(pending_turn& entering) const {
-  const auto& spec = entering.spec;
-  if (!up_.is_saving() || down_.blocks_for(tokens_expected(spec)) - peek(spec).matched <= pool_.counts().free) return false;
-  if (!entering.copies_due) entering.copies_due = now_ + instant{limits::leaving_copy_wait};
-  return now_ < *entering.copies_due;
+/// What it displaces is being copied. It waits for that, but not for long, nor after one that has waited in vain: a tier that is slow costs
+/// hits. Who is urgent does not wait.
+bool tier_traffic::must_wait_for_copies(const sequence_spec& entering) {
+  if (!up_.is_saving()) copies_due_.reset();
+  const bool fits = down_.blocks_for(tokens_expected(entering)) - peek(entering).matched <= pool_.counts().free;
+  if (!up_.is_saving() || fits || entering.priority > 0) return false;
+  if (!copies_due_) copies_due_ = now_ + instant{limits::leaving_copy_wait};
+  return now_ < *copies_due_;
 }
 
 /// Who gives way comes back by a copy. True when room may be there at once.
@@ -176,14 +197,13 @@ tier_traffic::pending_turns::iterator tier_traffic::next_to_enter() {
   if (first->second.overtaken >= overtaken_max) return pending_.end();
   const auto looked_at = std::ranges::next(first, 1 + overtaking_looks, pending_.end());
   for (auto at = std::next(first); at != looked_at && at->first.first == first->first.first; ++at) {
-    if (!is_hit(at->second.spec) || !has_room_for(at->second.spec)) continue;
-    ++first->second.overtaken;
-    return at;
+    if (is_hit(at->second.spec) && has_room_for(at->second.spec)) return at;
   }
   return pending_.end();
 }
 
 void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
+  if (attached_ && rule_ == offload_rule::on_eviction) announce_pending();  // who waits for room is not foretold to leave
   while (!pending_.empty()) {
     foresee();
     const auto entering = next_to_enter();
@@ -191,7 +211,8 @@ void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
       if (make_room_for(pending_.begin()->second.spec)) continue;
       return;
     }
-    if (must_wait_for_copies(entering->second)) return;
+    if (must_wait_for_copies(entering->second.spec)) return;
+    if (entering != pending_.begin()) ++pending_.begin()->second.overtaken;
     auto next = std::move(entering->second.spec);
     pending_.erase(entering);
     ask(std::move(next), now);
@@ -202,8 +223,10 @@ void tier_traffic::let_in(instant now, std::vector<sequence_event>& events) {
 void tier_traffic::admit_ready(std::vector<sequence_event>& events) {
   for (auto& spec : down_.take_ready()) {
     const auto id = spec.id;
-    if (auto admitted = turns_.admit(std::move(spec)); !admitted)
-      events.emplace_back(sequence_ended{id, finish_reason::failed, admitted.error()});
+    auto admitted = turns_.admit(std::move(spec));
+    if (admitted) continue;
+    end_unstarted(id);
+    events.emplace_back(sequence_ended{id, finish_reason::failed, admitted.error()});
   }
 }
 
@@ -235,14 +258,14 @@ void tier_traffic::cancel(request_id id, std::vector<sequence_event>& events) {
   const auto waits = find_pending(id);
   const bool is_pending = waits != pending_.end();
   if (is_pending) pending_.erase(waits);
-  if (is_pending || sessions_.cancel(id) || down_.cancel(id))
-    events.emplace_back(sequence_ended{id, finish_reason::cancelled, {errc::cancelled, "the turn was cancelled", ""}});
-  else
-    turns_.cancel(id, finish_reason::cancelled, events);
+  if (!is_pending && !sessions_.cancel(id) && !down_.cancel(id)) return turns_.cancel(id, finish_reason::cancelled, events);
+  end_unstarted(id);
+  events.emplace_back(sequence_ended{id, finish_reason::cancelled, {errc::cancelled, "the turn was cancelled", ""}});
 }
 
 void tier_traffic::note(std::span<const block_event> events) {
-  has_changed_ |= !events.empty();
+  blocks_changed_ += events.size();
+  has_changed_ |= blocks_changed_ > pool_.block_count() / looked_again_part;
   if (attached_) up_.note(events);
 }
 
@@ -275,8 +298,10 @@ std::uint64_t tier_traffic::tokens_waiting() const {
 void tier_traffic::pump(instant now, std::vector<sequence_event>& events) {
   now_ = now;
   holds_.release_done(now);
-  for (const auto id : take_late(now))
+  for (const auto id : take_late(now)) {
+    end_unstarted(id);
     events.emplace_back(sequence_ended{id, finish_reason::deadline, {errc::deadline_exceeded, "the turn's deadline has passed", ""}});
+  }
   for (auto& spec : sessions_.take_let_in(now)) wait_for_room(std::move(spec));
   for (const auto owner : sessions_.take_demoted()) demote(owner);
   admit_ready(events);  // before their leases are looked at

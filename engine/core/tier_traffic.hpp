@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -76,6 +77,8 @@ class tier_traffic : private scheduler_gate {
   [[nodiscard]] std::uint32_t pending() const noexcept { return static_cast<std::uint32_t>(pending_.size() + sessions_.size()); }
   /// Is to hear how turns end and what follows.
   [[nodiscard]] session_gate& sessions() noexcept { return sessions_; }
+  /// More is known of sessions than blocks say: who leaves next is looked at again.
+  void reconsider() noexcept { has_changed_ = true; }
   [[nodiscard]] const session_gate& sessions() const noexcept { return sessions_; }
   /// Leases of each block that are held here.
   [[nodiscard]] std::vector<std::uint32_t> leases() const;
@@ -87,13 +90,13 @@ class tier_traffic : private scheduler_gate {
     sequence_spec spec;
     bool is_announced = false;  ///< to the retention policy
     std::uint32_t overtaken = 0;
-    std::optional<instant> copies_due;  ///< it waits for copies of what it displaces until then
   };
   using pending_turns = std::map<order, pending_turn>;
   void take_back(sequence_spec preempted, std::vector<block_index> leased) override;
   void end(const sequence_spec& spec, std::span<const block_index> table) override { close_turn(spec, table); }
   [[nodiscard]] bool is_releasing() const override { return !holds_.empty(); }
   void close_turn(const sequence_spec& spec, std::span<const block_index> table);
+  void end_unstarted(request_id id);
   void lower(owner_id owner, std::optional<std::uint64_t> turn, std::span<const block_index> left);
   void foresee();
   void wait_for_room(sequence_spec spec);
@@ -108,7 +111,7 @@ class tier_traffic : private scheduler_gate {
   /// Of its prompt that may be found: one token at least is computed.
   [[nodiscard]] std::size_t blocks_usable(const sequence_spec& spec) const;
   [[nodiscard]] block_pool::prefix_peek peek(const sequence_spec& spec) const;
-  bool must_wait_for_copies(pending_turn& entering) const;
+  bool must_wait_for_copies(const sequence_spec& entering);
   bool make_room_for(const sequence_spec& next);
   void ask(sequence_spec spec, instant now);
   pending_turns::iterator find_pending(request_id id);
@@ -123,7 +126,10 @@ class tier_traffic : private scheduler_gate {
   session_gate sessions_;
   bool attached_ = false;
   offload_rule rule_ = offload_rule::write_through;
-  bool has_changed_ = false;  ///< what the pool holds, since foresee
+  bool has_changed_ = false;  ///< who stands where in the pool, or who waits, since foresee
+  std::size_t blocks_changed_ = 0;
+  std::optional<instant> copies_due_;  ///< until then a turn waits for copies of what it displaces; as long as there are any
+  std::unordered_map<request_id, owner_id> owners_;  ///< of turns that have come and have not begun to end
   pending_turns pending_;
   std::uint64_t arrivals_ = 0;
   instant now_{0};  ///< of the last call that said it

@@ -74,6 +74,23 @@ TEST_CASE("copies of what the device keeps are the first to leave, and displace 
   CHECK_FALSE(host.pool->check_integrity());
 }
 
+TEST_CASE("a client that is gone keeps nothing, though another has had the session since") {
+  small_host host;
+  const auto kept = host.chain_of(0, 3), other = host.chain_of(100, 3), comes = host.chain_of(200, 2);
+  host.begin_turn(kept, {1});
+  CHECK(host.offer(*kept, {1}) == 3);
+  host.end_turn({1});
+  host.pool->touch(2, {{1}, other, turn_opening{77, turn_input::tool_result, 3}});
+  CHECK(host.offer(*other, {1}) == 3);
+  host.pool->forget(1);
+  host.begin_turn(comes, {3});
+  host.foretell({3}, true);
+  host.offer(*comes, {3});
+  CHECK(host.pool->held(*kept) + host.pool->held(*other) + host.pool->held(*comes) == 6);
+  CHECK(host.pool->held(*kept) > 0);
+  CHECK_FALSE(host.pool->check_integrity());
+}
+
 TEST_CASE("a client that is gone keeps nothing: its copies count as others do") {
   small_host host;
   const auto kept = host.chain_of(0, 3), away = host.chain_of(100, 3), comes = host.chain_of(200, 2);

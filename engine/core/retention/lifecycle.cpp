@@ -154,6 +154,7 @@ void lifecycle_policy::context(stream_id stream, std::span<const block_index> ch
   if (found == contexts.rend()) return;
   context_record& at = contexts_[*found];
   if (chain.empty()) cut(at, 0, eviction_cause::superseded);
+  if (!is_below_ && chain.size() > common_prefix(at.held, chain)) at.is_leaving = at.is_cut = false;  // it has come back, or grows
   for (const block_index block : chain.subspan(common_prefix(at.held, chain))) {
     if (blocks_[block].claims++ == 0) blocks_.unlink(block);
     at.held.push_back(block);
@@ -228,10 +229,11 @@ std::vector<context_outlook> lifecycle_policy::take_outlooks(std::uint32_t block
   std::optional<standing> stays;  // and all that stand above it
   standings_.visit_in_order([&](context_id which) {
     context_record& at = contexts_[which];
+    const bool is_pinned = standings_.key(which).rank > rank_max;
+    if (is_pinned || counted >= std::size_t{blocks} + slack) return stays = standings_.key(which), false;
     if (!blocks_[at.held.back()].is_idle) return true;
-    if (counted >= std::size_t{blocks} + slack) return stays = standings_.key(which), false;
     if (counted < blocks && !std::exchange(at.is_leaving, true)) untold_.push_back(which);
-    counted += blocks_of_its_own(at);
+    counted += std::max(blocks_of_its_own(at), std::size_t{1});
     return true;
   });
   std::vector<context_outlook> told;
@@ -250,6 +252,13 @@ std::vector<context_outlook> lifecycle_policy::take_outlooks(std::uint32_t block
     leaving_.push_back(which);
   }
   return told;
+}
+
+void lifecycle_policy::forget_outlooks() {
+  for (context_record& each : contexts_) each.is_leaving = each.is_cut = false;
+  leaving_.clear();
+  untold_.clear();
+  is_asked_ = false;
 }
 
 void lifecycle_policy::died(stream_id stream, eviction_cause cause, instant) {

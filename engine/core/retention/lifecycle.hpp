@@ -34,6 +34,7 @@ class lifecycle_policy : public retention_policy {
   void foretold(stream_id stream, std::optional<std::uint64_t> turn, bool is_leaving, instant now) override;
   [[nodiscard]] bool foresees() const noexcept override { return true; }
   std::vector<context_outlook> take_outlooks(std::uint32_t blocks, std::uint32_t slack, instant now) override;
+  void forget_outlooks() override;
   void died(stream_id stream, eviction_cause cause, instant now) override;
   eviction victim(const question& asked, instant now) override;
 

@@ -98,6 +98,9 @@ class retention_policy {
   /// none of it has left. A turn's context begins as one that stays.
   virtual std::vector<context_outlook> take_outlooks(std::uint32_t, std::uint32_t, instant) { return {}; }
 
+  /// As if none had been taken: whoever was told of them is gone.
+  virtual void forget_outlooks() {}
+
   /// The next block to leave. With `competing` the pool does not need the room: the answer is no_block when what would leave is
   /// worth more than one more block, at `depth` and of this rank, of that stream. The caller removes the block and says so.
   struct question {
