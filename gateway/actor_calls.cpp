@@ -1,5 +1,7 @@
 #include "gateway/actor_calls.hpp"
 
+#include <caf/send.hpp>
+
 namespace troupe::gateway {
 namespace {
 
@@ -13,6 +15,10 @@ class node_link final : public actor_link {
 
   std::unique_ptr<actor_call> control(control_request request, std::chrono::milliseconds timeout, control_answers answers) override {
     return start_control_call(shared_, std::move(request), timeout, std::move(answers));
+  }
+
+  void end_session(const session_id& id) override {
+    if (shared_->directory) caf::anon_send(shared_->directory, session_verb{id, {}, verb_kind::die, 0, {}});
   }
 
  private:

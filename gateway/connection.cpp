@@ -202,7 +202,7 @@ class connection final : public connection_handle, public reply_channel, public 
   [[nodiscard]] route_result route(const http_request& request) const {
     const auto unix_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     try {
-      return dispatch(request, {options_, draw_random, unix_s});
+      return dispatch(request, {options_, draw_random, unix_s, context_->conversations});
     } catch (const std::exception& error) {
       return failure{errc::internal, std::string("the request could not be read: ") + error.what(), {}};
     }

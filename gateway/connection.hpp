@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "gateway/conversation_index.hpp"
 #include "gateway/options.hpp"
 #include "gateway/origin_guard.hpp"
 #include "gateway/strand.hpp"
@@ -19,6 +20,7 @@ struct connection_context {
   guarded_address bound;
   actor_link_factory make_link;
   io_context_ptr io;
+  std::shared_ptr<conversation_index> conversations = std::make_shared<conversation_index>(limits::conversations_max);
   std::atomic<bool> draining = false;
 };
 

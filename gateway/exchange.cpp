@@ -32,6 +32,7 @@ void exchange::start(control_job job) {
 
 void exchange::start(turn_job job) {
   fields_.push_back({"x-session-id", job.spawn.id.value});
+  for (const auto& ended : job.ended) actors_.end_session(ended);
   writer_ = std::move(job.writer);
   streams_ = job.stream;
   const auto now = channel_.now();

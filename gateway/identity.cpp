@@ -5,6 +5,7 @@
 #include <random>
 
 #include "gateway/cache_hints.hpp"
+#include "gateway/client_identity.hpp"
 #include "gateway/json_text.hpp"
 #include "messages/base/limits.hpp"
 
@@ -46,6 +47,14 @@ void read_id(const http_request& request, std::string_view header, const json_re
     return;
   }
   if (const auto why = check_session_id(id.value); !why.empty()) failed.report(errc::invalid_request, "'" + param + "' " + why, param);
+}
+
+void take_client_name(const http_request& request, const json::object& body, turn_identity& identity) {
+  auto name = read_client_name(request, body);
+  if (name.source.empty() || !check_session_id(name.session).empty()) return;
+  identity.session.value = std::move(name.session);
+  if (identity.parent.value.empty() && check_session_id(name.parent).empty()) identity.parent.value = std::move(name.parent);
+  identity.hints.final_turn |= name.is_final;
 }
 
 }  // namespace
@@ -95,7 +104,10 @@ expected<turn_identity> read_identity(const http_request& request, const json::o
   read_id(request, "x-session-id", hints ? &*hints : nullptr, "session", "session_id", result.session, failed);
   read_id(request, "x-parent-session-id", hints ? &*hints : nullptr, "parent", "parent", result.parent, failed);
   if (failed.any()) return failed.get();
-  if (result.session.value.empty()) {
+  if (result.session.value.empty()) take_client_name(request, object, result);
+  result.is_named = !result.session.value.empty();
+  result.is_final = result.hints.final_turn;
+  if (!result.is_named) {
     result.session.value = "once-" + draw_name(draw);
     result.hints.final_turn = true;
   }

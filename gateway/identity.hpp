@@ -1,5 +1,6 @@
-// Who speaks: session and parent from our headers, else from the body's `agent_hints`, else a fresh session that lives for one
-// turn. Also the hints themselves, in all the spellings that are read.
+// Who speaks: session and parent from our headers, else from the body's `agent_hints`, else as known clients say it (client_identity), else
+// nobody: then a conversation may tell (conversation_index), or the session lives for one turn. Also the hints themselves, in all the
+// spellings that are read.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -21,9 +22,12 @@ std::string draw_name(const random_source& draw);
 struct turn_identity {
   session_id session, parent;
   agent_hints hints;  ///< of an anonymous session: final_turn, so that it dies after its answer
+  bool is_named = false;
+  bool is_final = false;  ///< the client says so
 };
 
-/// invalid_request when an id is empty, too long or not printable ASCII, or when a session names itself as its parent.
+/// invalid_request when an id of ours is empty, too long or not printable ASCII, or when a session names itself as its parent. What other
+/// clients call themselves is left aside when it cannot name a session.
 expected<turn_identity> read_identity(const http_request& request, const boost::json::object& body, const random_source& draw);
 
 /// "" or why `id` cannot name a session.

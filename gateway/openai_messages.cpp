@@ -172,8 +172,8 @@ void read_conversation(const json_reader& body, turn_request& turn) {
   if (tools == nullptr) return;
   if (tools->size() > limits::tools_max) return body.refuse("tools", "must have at most " + std::to_string(limits::tools_max) + " entries");
   for (std::size_t i = 0; i < tools->size(); ++i) read_tool((*tools)[i], index_path("tools", i), turn, body.failed());
-  if (choice == tool_choice::none) turn.prompt.tools.clear();
-  turn.parse_tools = !turn.prompt.tools.empty();
+  // Without calls the tools stay in the prompt: it would differ from its begin on otherwise.
+  turn.parse_tools = choice != tool_choice::none && !turn.prompt.tools.empty();
 }
 
 }  // namespace troupe::gateway

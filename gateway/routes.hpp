@@ -13,6 +13,7 @@
 
 #include "gateway/actor_link.hpp"
 #include "gateway/answer_writer.hpp"
+#include "gateway/conversation_index.hpp"
 #include "gateway/http_message.hpp"
 #include "gateway/identity.hpp"
 #include "gateway/options.hpp"
@@ -23,6 +24,7 @@ struct route_context {
   const gateway_options& options;
   random_source draw = draw_random;
   std::int64_t unix_s = 0;  ///< now
+  std::shared_ptr<conversation_index> conversations{};  ///< null: what nobody names lives for one turn
 };
 
 struct control_job {
@@ -36,6 +38,7 @@ struct turn_job {
   turn_request turn;
   std::unique_ptr<answer_writer> writer;
   bool stream = false;
+  std::vector<session_id> ended{};  ///< sessions that nobody will name again
 };
 
 using route_result = std::variant<http_response, failure, control_job, turn_job>;

@@ -3,9 +3,23 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gateway/client_identity.hpp"
+#include "gateway/conversation_writer.hpp"
 #include "gateway/json_text.hpp"
 
 namespace troupe::gateway {
+namespace {
+
+/// The session that an unnamed conversation goes on.
+std::optional<conversation_index::match> find_conversation(const route_context& context, const turn_identity& identity,
+                                                           const turn_prompt& prompt, std::string_view weak_key, const gateway_model& model) {
+  if (identity.is_named || !context.conversations || prompt.what != turn_prompt::kind::chat) return std::nullopt;
+  std::string scope = model.name.value;
+  scope.append(1, '\n').append(weak_key);
+  return context.conversations->find(scope, prompt.messages, "auto-" + draw_name(context.draw));
+}
+
+}  // namespace
 
 expected<std::chrono::milliseconds> timeout_of(const http_request& request, const gateway_options& options) {
   const auto text = request.field("x-request-timeout-ms");
@@ -31,6 +45,12 @@ route_result make_turn_job(const http_request& request, const route_context& con
   if (!model) return model.error();
   if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
 
+  auto conversation = find_conversation(context, *identity, translated->turn.prompt, read_weak_key(*body), **model);
+  if (conversation) {
+    identity->session = conversation->session;
+    identity->hints.final_turn = identity->is_final;
+  }
+
   turn_job job;
   job.turn = std::move(translated->turn);
   job.turn.id.value = context.draw();
@@ -49,6 +69,10 @@ route_result make_turn_job(const http_request& request, const route_context& con
   shape.include_usage = translated->wish.include_usage;
   shape.logprobs = translated->wish.logprobs;
   job.writer = make_writer(std::move(shape));
+  if (conversation) {
+    job.ended = std::move(conversation->ended);
+    job.writer = make_conversation_writer(std::move(job.writer), context.conversations, conversation->session, conversation->asked);
+  }
   return job;
 }
 

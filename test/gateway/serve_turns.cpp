@@ -55,17 +55,30 @@ TEST_CASE("a chat request is answered with one JSON object") {
   CHECK(fixture.node.cancels() == 0);
 }
 
-TEST_CASE("without a name each request is a session of its own for one turn") {
+TEST_CASE("without a name a conversation is a session, whoever begins one anew another") {
   serving fixture;
-  fixture.node.play(answer_events().finished(turn_end::stop, usage));
+  fixture.node.play(answer_events().text("Hi").finished(turn_end::stop, usage));
   auto client = fixture.connect();
   const auto first = client.post(chat_path, hello).field("x-session-id");
   const auto second = client.post(chat_path, hello).field("x-session-id");
   CHECK(first.size() == 37);
+  CHECK(first.substr(0, 5) == "auto-");
   CHECK(first != second);
   CHECK(fixture.node.spawn(2).id.value == second);
-  CHECK(fixture.node.turn(1).hints.final_turn);
+  CHECK_FALSE(fixture.node.turn(1).hints.final_turn);
   CHECK(fixture.node.turn(1).id != fixture.node.turn(2).id);
+  const auto on = client.post(chat_path, R"({"model":"small","messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi"},
+                                            {"role":"user","content":"more"}]})");
+  CHECK(on.field("x-session-id") == second);  // both were told the same: the one that spoke last
+}
+
+TEST_CASE("without a name a text to complete is a session for one turn") {
+  serving fixture;
+  fixture.node.play(answer_events().text("Hi").finished(turn_end::stop, usage));
+  auto client = fixture.connect();
+  const auto name = client.post("/v1/completions", R"({"model":"small","prompt":"Hello"})").field("x-session-id");
+  CHECK(name.substr(0, 5) == "once-");
+  CHECK(fixture.node.turn(1).hints.final_turn);
 }
 
 TEST_CASE("a stream has its frames in order and leaves the connection open for the next request") {
@@ -271,7 +284,7 @@ TEST_CASE("a client that goes away while its one-turn session is being spawned t
   fixture.node.ignore_spawns();
   {
     auto client = fixture.connect();
-    client.send_request("POST", chat_path, hello);
+    client.send_request("POST", "/v1/completions", R"({"model":"small","prompt":"Hello"})");
     fixture.node.spawn(1);
   }
   CHECK(fixture.node.verb(1).what == verb_kind::die);

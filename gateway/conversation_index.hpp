@@ -1,0 +1,58 @@
+// Which session an unnamed conversation goes on: the client sends all of its messages with every request, so what it has said before says who
+// it is. A conversation is known again by the ids of tool calls that it answers, else by an answer of ours behind the messages that it was
+// given to, else by the messages alone. Of one gateway, shared by its threads; bounded: the session that was used longest ago is given up.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/core/chat.hpp"
+#include "messages/base/ids.hpp"
+
+namespace troupe::gateway {
+
+class conversation_index {
+ public:
+  explicit conversation_index(std::size_t sessions_max) : sessions_max_(sessions_max) {}
+
+  struct match {
+    session_id session;
+    std::uint64_t asked = 0;         ///< names the messages at `answered`
+    bool is_new = false;             ///< `session` is the name that was offered
+    std::vector<session_id> ended;   ///< given up: nobody will name them again
+  };
+  /// `scope` keeps apart what must not meet: tenant, model, the client's weak key. The session takes `offered` as its name when no known one fits.
+  match find(std::string_view scope, std::span<const core::chat_message> messages, std::string offered);
+
+  /// The answer to what was asked: its text and the ids of its calls. Nothing happens when the session has been given up meanwhile.
+  void answered(const session_id& session, std::uint64_t asked, std::string_view text, std::span<const std::string> calls);
+
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  struct entry {
+    session_id session;
+    std::uint64_t scope = 0;
+    std::vector<std::uint64_t> keys;  ///< under which it is found, the oldest first
+  };
+  using entries = std::list<entry>;  ///< the one used last in front
+
+  entries::iterator look_up(std::uint64_t scope, std::span<const core::chat_message> messages, std::span<const std::uint64_t> before);
+  void add_key(entries::iterator at, std::uint64_t key);
+  void forget_key(entries::iterator at, std::uint64_t key);
+
+  mutable std::mutex mutex_;
+  std::size_t sessions_max_;
+  entries entries_;
+  std::unordered_map<std::uint64_t, entries::iterator> by_key_;
+  std::unordered_map<std::string, entries::iterator> by_name_;
+};
+
+}  // namespace troupe::gateway

@@ -1,0 +1,102 @@
+#include "gateway/conversation_index.hpp"
+
+#include <doctest/doctest.h>
+
+#include "messages/base/limits.hpp"
+
+using namespace troupe;
+using namespace troupe::core;
+using namespace troupe::gateway;
+
+namespace {
+
+using messages = std::vector<chat_message>;
+
+chat_message says(chat_role role, std::string text) { return {role, {{chat_block::kind::text, std::move(text), {}, {}}}}; }
+chat_message thinks(std::string reasoning, std::string text) {
+  return {chat_role::assistant, {{chat_block::kind::reasoning, std::move(reasoning), {}, {}}, {chat_block::kind::text, std::move(text), {}, {}}}};
+}
+chat_message calls(std::string id) { return {chat_role::assistant, {{chat_block::kind::tool_call, "{}", std::move(id), "look"}}}; }
+chat_message result(std::string id) { return {chat_role::tool, {{chat_block::kind::tool_result, "seen", std::move(id), {}}}}; }
+
+messages operator+(messages before, chat_message next) {
+  before.push_back(std::move(next));
+  return before;
+}
+
+const messages hello{says(chat_role::system, "be brief"), says(chat_role::user, "hello")};
+
+}  // namespace
+
+TEST_CASE("a conversation goes on behind the answer that it was given") {
+  conversation_index index(10);
+  const auto first = index.find("m", hello, "a"), second = index.find("m", hello, "b");
+  CHECK(first.is_new);
+  CHECK(first.session.value == "a");
+  CHECK(second.is_new);  // the same words, but nobody has answered them yet
+  CHECK(second.session.value == "b");
+  index.answered(first.session, first.asked, "hi A", {});
+  index.answered(second.session, second.asked, "hi B", {});
+  const auto on_a = index.find("m", hello + thinks("hm", "hi A") + says(chat_role::user, "more"), "c");
+  CHECK_FALSE(on_a.is_new);
+  CHECK(on_a.session.value == "a");
+  CHECK(index.find("m", hello + says(chat_role::assistant, "hi B") + says(chat_role::user, "more"), "c").session.value == "b");
+  CHECK(index.find("other", hello + says(chat_role::assistant, "hi B") + says(chat_role::user, "more"), "c").session.value == "c");
+}
+
+TEST_CASE("who answers a call of ours is who was told it, whatever became of the text before") {
+  conversation_index index(10);
+  const auto asked = index.find("m", hello, "a");
+  index.answered(asked.session, asked.asked, "", std::vector<std::string>{"call_1", "call_2"});
+  const messages compacted{says(chat_role::user, "a summary"), calls("call_2"), result("call_2")};
+  CHECK(index.find("m", compacted, "b").session.value == "a");
+  const messages foreign{says(chat_role::user, "a summary"), calls("call_9"), result("call_9")};
+  CHECK(index.find("m", foreign, "b").session.value == "b");
+}
+
+TEST_CASE("an answer that the client has edited, and a turn taken back, are known by the messages before") {
+  conversation_index index(10);
+  const auto asked = index.find("m", hello, "a");
+  index.answered(asked.session, asked.asked, "hi", {});
+  const auto edited = hello + says(chat_role::assistant, "HI") + says(chat_role::user, "more");
+  const auto second = index.find("m", edited, "b");
+  CHECK(second.session.value == "a");
+  index.answered(second.session, second.asked, "long", {});
+  CHECK(index.find("m", hello + says(chat_role::assistant, "hi") + says(chat_role::user, "something else"), "c").session.value == "a");
+}
+
+TEST_CASE("the session used longest ago is given up, and nothing leads to it any more") {
+  conversation_index index(2);
+  const auto ask = [&](std::string name) {
+    const messages asked{says(chat_role::user, "I am " + name)};
+    auto found = index.find("m", asked, name);
+    index.answered(found.session, found.asked, "hi " + name, std::vector{"call " + name});
+    return found;
+  };
+  CHECK(ask("a").ended.empty());
+  CHECK(ask("b").ended.empty());
+  const messages again{says(chat_role::user, "I am a"), says(chat_role::assistant, "hi a"), says(chat_role::user, "more")};
+  CHECK(index.find("m", again, "x").session.value == "a");
+  CHECK(ask("c").ended == std::vector{session_id{"b"}});
+  CHECK(index.size() == 2);
+  const messages late{says(chat_role::user, "I am b"), calls("call b"), result("call b")};
+  const auto found = index.find("m", late, "b2");
+  CHECK(found.is_new);
+  CHECK(found.ended == std::vector{session_id{"a"}});
+  index.answered({"a"}, 1, "too late", {});
+  CHECK(index.size() == 2);
+}
+
+TEST_CASE("a session has so many keys and no more, the oldest go first") {
+  conversation_index index(2);
+  messages said = hello;
+  for (std::size_t turn = 0; turn < limits::conversation_keys_max; ++turn) {
+    const auto found = index.find("m", said, "a" + std::to_string(turn));
+    CHECK(found.session.value == "a0");
+    const auto text = std::to_string(turn);
+    index.answered(found.session, found.asked, text, {});
+    said = said + says(chat_role::assistant, text) + says(chat_role::user, "on");
+  }
+  CHECK(index.size() == 1);
+  CHECK(index.find("m", hello + says(chat_role::assistant, "0") + says(chat_role::user, "on"), "b").is_new);
+}
