@@ -72,6 +72,10 @@ class resolver {
     resolve_path(key("chat_template"), model.chat_template);
     if (model.name.empty()) model.name = model.path.filename().string();
     check(!model.name.empty(), key("name"), "is needed: the folder has no name");
+    for (const auto& pattern : model.volatile_text) {
+      const auto why = text::check_volatile_pattern(pattern);
+      check(why.empty(), key("volatile_text"), "\"" + pattern + "\" " + why);
+    }
     for (std::size_t i = 0; i < index; ++i)
       check(value_.models[i].name != model.name, key("name"), "\"" + model.name + "\" is the name of model[" + std::to_string(i) + "] too");
   }

@@ -11,6 +11,7 @@
 #include "actors/config_tiers.hpp"
 #include "engine/core/block_pool.hpp"
 #include "engine/core/scheduler.hpp"
+#include "engine/text/volatile_text.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/base/limits.hpp"
 
@@ -46,6 +47,7 @@ struct model_config {
   std::filesystem::path chat_template;   ///< empty: the model's
   std::string tool_format = "auto";      ///< auto, hermes, none
   bool merge_same_role = false;          ///< join neighbouring messages of one role before the template sees them
+  std::vector<std::string> volatile_text = text::usual_volatile_patterns();  ///< left out of system messages
   bool operator==(const model_config&) const = default;
 };
 

@@ -38,6 +38,7 @@ void model_fields(Visitor& visit, Section& model) {
   visit("chat_template", model.chat_template);
   visit("tool_format", model.tool_format, one_of{{"auto", "hermes", "none"}});
   visit("merge_same_role", model.merge_same_role);
+  visit("volatile_text", model.volatile_text);
 }
 
 template <class Visitor, class Section>

@@ -67,6 +67,7 @@ expected<loaded_model> load(const config& settings, const model_config& wanted, 
   options.chat_template = wanted.chat_template;
   options.tool_format = wanted.tool_format;
   options.merge_same_role = wanted.merge_same_role;
+  options.volatile_text = wanted.volatile_text;
   auto served = load_served_model(wanted.path, std::move(options));
   if (!served) return served.error();
   loaded.served = *served;

@@ -109,6 +109,7 @@ expected<std::shared_ptr<const served_model>> load_served_model(const std::files
   auto model = std::make_shared<served_model>();
   model->id = options.id.value.empty() ? model_id{folder.filename().string()} : std::move(options.id);
   model->aliases = std::move(options.aliases);
+  model->volatile_text = std::move(options.volatile_text);
   model->tokens = *tokens;
   model->secret = options.secret;
   model->fingerprint = options.fingerprint;

@@ -33,6 +33,7 @@ struct served_model {
   std::string chat_template;                                       ///< empty: chat prompts are refused
   std::vector<std::pair<std::string, std::string>> special_texts;  ///< template variables: bos_token, eos_token, ...
   bool merge_same_role = false;                                    ///< the template insists on alternating roles
+  std::vector<std::string> volatile_text;                          ///< patterns of what is left out of system messages
   std::uint32_t context_tokens_max = 0;
   generation_defaults defaults;
   std::uint64_t secret = 0, fingerprint = 0;  ///< of the blocks' hash scope
@@ -51,6 +52,7 @@ struct served_model_options {
   std::filesystem::path chat_template;   ///< empty: the folder's
   std::string tool_format = "auto";      ///< auto, hermes, none
   bool merge_same_role = false;          ///< also where the template does not insist
+  std::vector<std::string> volatile_text;
 };
 
 /// Reads a Hugging Face model folder: tokenizer.json, config.json, and where present tokenizer_config.json, generation_config.json and

@@ -45,6 +45,7 @@ class session_life {
   [[nodiscard]] std::uint32_t output_tokens_mean() const noexcept;
 
   void turn_begins(request_id id, std::int64_t now_ms);
+  void side_call_begins(std::int64_t now_ms) noexcept { info_.used_ms = now_ms; }
   [[nodiscard]] bool is_main(request_id id) const noexcept { return main_turn_ == id; }
   /// It was the main turn that ended last.
   [[nodiscard]] bool ended_last(request_id id) const noexcept { return !main_turn_ && last_main_ == id; }

@@ -4,6 +4,11 @@
 #include "engine/text/chat_input.hpp"
 
 namespace troupe::actors {
+namespace {
+
+constexpr text::tokenizer::encode_options rendered_options{.add_special_tokens = false, .parse_special_tokens = true};
+
+}  // namespace
 
 expected<std::string> template_input(const turn_request& request, const served_model& model) {
   if (model.chat_template.empty())
@@ -14,6 +19,7 @@ expected<std::string> template_input(const turn_request& request, const served_m
   input.template_arguments = request.prompt.template_arguments;
   input.continue_final_message = request.prompt.continue_final_message;
   input.merge_same_role = model.merge_same_role;
+  input.volatile_text = model.volatile_text;
   input.variables = model.special_texts;
   return text::to_template_input(input);
 }
@@ -35,18 +41,23 @@ bool ends_in_reasoning(const std::string& rendered) {
   return text.size() >= tag.size() && text.substr(text.size() - tag.size()) == tag;
 }
 
-text::encoded_prompt session_prompts::encode(const scope& of, std::string text, text::tokenizer::encode_options options) {
-  if (!of.keep) {
-    text::prompt_encoder aside{of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt)};
-    return aside.encode(std::move(text), options);
-  }
+void session_prompts::take_scope(const scope& of) {
   plain_.reset();
   kept_scope wanted{of.model, of.tenant, of.cache_salt};
-  if (!encoder_ || !(kept_ == wanted)) {
-    kept_ = std::move(wanted);
-    encoder_.emplace(of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt));
+  if (encoder_ && kept_ == wanted) return;
+  kept_ = std::move(wanted);
+  encoder_.emplace(of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt));
+  splice_.emplace(of.model->tokens);
+}
+
+text::encoded_prompt session_prompts::encode(const scope& of, std::string text, text::tokenizer::encode_options options,
+                                             std::span<const text::forced_tokens> forced) {
+  if (!of.keep) {
+    text::prompt_encoder aside{of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt)};
+    return aside.encode(std::move(text), options, forced);
   }
-  return encoder_->encode(std::move(text), options);
+  take_scope(of);
+  return encoder_->encode(std::move(text), options, forced);
 }
 
 session_prompts::remembered session_prompts::last() const {
@@ -54,15 +65,22 @@ session_prompts::remembered session_prompts::last() const {
   return {plain_ ? &*plain_ : &encoder_->last(), hasher_of(*kept_.model, kept_.tenant, kept_.cache_salt).seed(), kept_.model->block_tokens};
 }
 
-text::encoded_prompt session_prompts::encode_rendered(const scope& of, std::string rendered) {
-  return encode(of, std::move(rendered), {.add_special_tokens = false, .parse_special_tokens = true});
+text::encoded_prompt session_prompts::encode_ahead(const scope& of, std::string rendered) const {
+  auto splice = splice_.value_or(text::answer_splice{of.model->tokens});
+  auto text = splice.apply(std::move(rendered));
+  text::prompt_encoder aside{of.model->tokens, hasher_of(*of.model, of.tenant, of.cache_salt)};
+  return aside.encode(std::move(text), rendered_options, splice.forced());
 }
 
 text::encoded_prompt session_prompts::encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered) {
-  auto encoded = encode_rendered(of, rendered);
+  text::answer_splice no_answers{of.model->tokens};
+  if (of.keep) take_scope(of);
+  auto& splice = of.keep ? *splice_ : no_answers;
+  const auto text = splice.apply(rendered);
+  auto encoded = encode(of, text, rendered_options, splice.forced());
   text::prompt_roles aside;
   auto& roles = of.keep ? roles_ : aside;
-  roles.update({prompt.messages, prompt.tools, rendered, *of.model->tokens}, encoded);
+  roles.update({prompt.messages, prompt.tools, text, *of.model->tokens}, encoded);
   encoded.roles = roles.ranges();
   return encoded;
 }
@@ -78,6 +96,7 @@ expected<text::encoded_prompt> session_prompts::encode_plain(const scope& of, co
   hasher_of(*of.model, of.tenant, of.cache_salt).extend(encoded.chain, encoded.tokens);
   if (of.keep) {
     encoder_.reset();
+    splice_.reset();
     kept_ = {of.model, of.tenant, of.cache_salt};
     plain_ = encoded;
   }

@@ -1,5 +1,6 @@
 // The prompts of one session as tokens. The encoder of its main conversation is kept from turn to turn, so that a turn that repeats
-// 100k tokens of history tokenises only what is new; a side call must not disturb it and uses one of its own.
+// 100k tokens of history tokenises only what is new, and answers are repeated as they were generated; a side call must not disturb it and uses
+// one of its own.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "actors/served_model.hpp"
+#include "engine/text/answer_splice.hpp"
 #include "engine/text/prompt_roles.hpp"
 #include "messages/turn.hpp"
 
@@ -29,12 +31,17 @@ class session_prompts {
 
   /// What a template made of the prompt's messages, with the roles of its tokens.
   text::encoded_prompt encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered);
-  /// A rendering that no turn has asked for.
-  text::encoded_prompt encode_rendered(const scope& of, std::string rendered);
+  /// A rendering that the main conversation may go on with. Nothing is kept of it.
+  [[nodiscard]] text::encoded_prompt encode_ahead(const scope& of, std::string rendered) const;
   /// A text or token prompt as it is. Fails with invalid_request for a token that the model does not have.
   expected<text::encoded_prompt> encode_plain(const scope& of, const turn_prompt& prompt);
+  /// The answer to the last main chat, whole and ended by one of `ends`.
+  void remember_answer(std::vector<token_id> answer, std::vector<token_id> ends, text::answer_options options) {
+    if (splice_) splice_->remember(std::move(answer), std::move(ends), std::move(options));
+  }
   void forget() {
     encoder_.reset();
+    splice_.reset();
     roles_.forget();
     plain_.reset();
   }
@@ -49,7 +56,9 @@ class session_prompts {
   [[nodiscard]] std::uint32_t token_end(std::size_t message, std::size_t block) const { return roles_.token_end(message, block); }
 
  private:
-  text::encoded_prompt encode(const scope& of, std::string text, text::tokenizer::encode_options options);
+  void take_scope(const scope& of);
+  text::encoded_prompt encode(const scope& of, std::string text, text::tokenizer::encode_options options,
+                              std::span<const text::forced_tokens> forced = {});
 
   struct kept_scope {
     std::shared_ptr<const served_model> model;
@@ -58,6 +67,7 @@ class session_prompts {
   };
   kept_scope kept_;
   std::optional<text::prompt_encoder> encoder_;
+  std::optional<text::answer_splice> splice_;  ///< there with the encoder
   text::prompt_roles roles_;                   ///< of what the encoder made last
   std::optional<text::encoded_prompt> plain_;  ///< the last prompt when it came as tokens
 };

@@ -69,9 +69,7 @@ void take_next(session_pointer self, const session_speculation& of, const std::s
   const bool is_current = of.number == state.pause.number && state.life.state() == session_state::idle;
   if (!is_current) return;
   if (words == std::string::npos) return give_up_reasoning(self, of);
-  auto scope = of.scope;
-  scope.keep = false;
-  auto prefix = state.prompts.encode_rendered(scope, rendered.substr(0, words));
+  auto prefix = state.prompts.encode_ahead(of.scope, rendered.substr(0, words));
   const auto left = state.history.diverging(state.life.owner(), prefix.chain);
   if (left.blocks.empty()) return;  // the template keeps what was generated
   for (const auto& each : state.workers) caf::anon_send(each.handle, left);

@@ -40,6 +40,12 @@ void tell_trace(session_pointer self, const turn& work) {
   self->send(self->state.setup.services.trace, std::move(record));
 }
 
+/// The next prompt will have this answer as it was generated: the model has ended it.
+bool is_repeatable(const turn& work, const turn_finished& finished) {
+  const bool ended = finished.how == turn_end::stop || finished.how == turn_end::tool_calls;
+  return ended && finished.stop_string.empty() && work.request().prompt.what == turn_prompt::kind::chat && !work.request().prompt.continue_final_message;
+}
+
 void close_turn(session_pointer self, session_turn ended, const turn_finished& finished) {
   auto& state = self->state;
   const auto id = ended.work.request().id;
@@ -57,6 +63,8 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   }
   tell_trace(self, ended.work);
   const bool was_main = state.life.is_main(id);
+  if (was_main && is_repeatable(ended.work, finished))
+    state.prompts.remember_answer(ended.work.answer(), ended.work.stop_tokens(), ended.work.answer_options());
   state.life.turn_ends(finished, ended.work.tool_names(), unix_ms_of(self));
   state.used_at = now_of(self);
   const bool told = finished.how == turn_end::failed && finished.error.code == errc::draining;
@@ -227,6 +235,12 @@ std::optional<failure> refusal(session_pointer self) {
   return std::nullopt;
 }
 
+/// Beside the main turn; or a title, a classifier: without tools, in an agent's name that works with them. It disturbs nothing.
+bool is_side_call(const session_actor_state& state, const turn_prompt& prompt) {
+  if (state.life.state() == session_state::generating) return true;
+  return state.has_tools && prompt.what == turn_prompt::kind::chat && prompt.tools.empty();
+}
+
 expected<session_turn> make_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
   auto& state = self->state;
   const auto& name = request.model.value.empty() ? state.life.info().model.value : request.model.value;
@@ -234,7 +248,7 @@ expected<session_turn> make_turn(session_pointer self, turn_request& request, co
   if (!model) return failure{errc::model_not_found, "the model " + name + " is not served here", "model"};
   auto sampling = resolve_sampling(request.sampling, model->defaults, request.id);
   if (!sampling) return sampling.error();
-  const bool keep = state.life.state() != session_state::generating;
+  const bool keep = !is_side_call(state, request.prompt);
   session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, keep};
   const auto deadline = deadline_of(self, request);
   auto hasher = hasher_of(*model, state.setup.tenant, request.cache_salt);
@@ -276,17 +290,19 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
     if (final && unused) begin_death(self, {}, session_verb{state.life.info().id, {}, verb_kind::die, 0, {}});
     return make_error(made.error());
   }
-  const bool resumes = state.life.state() == session_state::tool_paused;
-  if (made->prompt_scope.keep) {
+  const bool is_main = made->prompt_scope.keep;
+  const bool resumes = is_main && state.life.state() == session_state::tool_paused;
+  if (is_main) {
+    state.has_tools = !made->work.request().prompt.tools.empty();
     state.wishes.take(made->work.request().hints.retain, now_of(self));
     state.cache_ttl = milliseconds{made->work.request().hints.cache_ttl_ms};
     state.pause_announced_ms.reset();
     if (made->work.has_prompt()) note_prompt(self, made->work);
   }
-  if (state.life.state() != session_state::generating) made->paused = end_pause(self, pause_end::turn);
+  if (is_main) made->paused = end_pause(self, pause_end::turn);
   made->work.set_input(input_of(made->work.request(), made->paused.took_ms >= 0));
   state.turns.emplace(id, std::move(*made));
-  state.life.turn_begins(id, unix_ms_of(self));
+  is_main ? state.life.turn_begins(id, unix_ms_of(self)) : state.life.side_call_begins(unix_ms_of(self));
   if (resumes) tell_lifecycle(self, "resume", {});
   monitor_once(self, caf::actor_cast<caf::strong_actor_ptr>(sink));
   tell_home(self);

@@ -88,7 +88,8 @@ std::optional<failure> turn::take_prompt(text::encoded_prompt prompt, bool begin
   roles_ = std::move(prompt.roles);
   prompt_tokens_ = tokens_.size();
   usage_.prompt_tokens = static_cast<std::uint32_t>(prompt_tokens_);
-  decoder_.emplace(setup_.model->tokens, answer_options_of(setup_, begins_in_reasoning));
+  answer_options_ = answer_options_of(setup_, begins_in_reasoning);
+  decoder_.emplace(setup_.model->tokens, answer_options_);
   return std::nullopt;
 }
 

@@ -86,6 +86,10 @@ class turn {
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
   /// What has been generated.
   [[nodiscard]] std::vector<token_id> answer() const { return {tokens_.begin() + static_cast<std::ptrdiff_t>(prompt_tokens_), tokens_.end()}; }
+  /// How it was parsed.
+  [[nodiscard]] const text::answer_options& answer_options() const noexcept { return answer_options_; }
+  /// Any of them ends it.
+  [[nodiscard]] const std::vector<token_id>& stop_tokens() const noexcept { return stop_tokens_; }
   [[nodiscard]] core::instant deadline() const noexcept { return setup_.deadline; }
   [[nodiscard]] std::uint32_t remaining_ms(core::instant now) const noexcept;  ///< at least 1
   [[nodiscard]] const turn_usage& usage() const noexcept { return usage_; }
@@ -112,6 +116,7 @@ class turn {
   std::vector<core::role_range> roles_;      ///< of `tokens_`; empty: nothing is known of the prompt, and there is no answer yet
   std::size_t prompt_tokens_ = 0;
   std::uint32_t tokens_max_ = 0;
+  text::answer_options answer_options_;
   std::optional<text::answer_decoder> decoder_;
   std::vector<core::sampled_token> untold_;  ///< with logprobs: tokens whose text is held back
   std::vector<std::string> tool_names_;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engine/text/chat_input_json.hpp"
+#include "engine/text/volatile_text.hpp"
 
 namespace troupe::text {
 namespace {
@@ -27,16 +28,11 @@ void join(std::string& text, std::string_view more, std::string_view separator) 
   text += more;
 }
 
-/// A line that Claude Code puts before its first system text: it differs from request to request and would end every shared prefix.
-std::string_view without_billing_line(std::string_view text) {
-  if (!text.starts_with("x-anthropic-billing-header:")) return text;
-  const auto end = text.find('\n');
-  return end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
-}
-
 /// Splits typed messages into flat ones: every tool result is a message of its own.
 class flattener {
  public:
+  explicit flattener(std::span<const std::string> volatile_text) : volatile_text_(volatile_text) {}
+
   expected<std::vector<flat_message>> run(std::span<const chat_message> messages) {
     for (std::size_t index = 0; index < messages.size(); ++index) {
       if (auto fault = add(messages[index])) return failure{errc::invalid_request, *fault, "messages[" + std::to_string(index) + "]"};
@@ -77,8 +73,8 @@ class flattener {
     return std::nullopt;
   }
 
-  std::string_view text_of(const chat_message& message, const chat_block& block) const {
-    return flat_.empty() && message.role == chat_role::system ? without_billing_line(block.text) : block.text;
+  std::string text_of(const chat_message& message, const chat_block& block) const {
+    return message.role == chat_role::system ? without_volatile(block.text, volatile_text_) : block.text;
   }
 
   void add_result(const chat_block& block) {
@@ -87,6 +83,7 @@ class flattener {
     flat_.push_back(std::move(result));
   }
 
+  std::span<const std::string> volatile_text_;
   std::vector<flat_message> flat_;
   std::map<std::string, std::string> names_;  ///< call id -> tool
 };
@@ -204,7 +201,7 @@ expected<std::string> to_template_input(const chat_input& input) {
   if (!extra) return extra.error();
   const auto tools = write_tools(input.tools);
   if (!tools) return tools.error();
-  auto flat = flattener{}.run(input.messages);
+  auto flat = flattener(input.volatile_text).run(input.messages);
   if (!flat) return flat.error();
   auto messages = place_system_messages(std::move(*flat));
   if (input.merge_same_role) messages = merge_turns(std::move(messages));

@@ -20,6 +20,7 @@ struct chat_input {
   std::string_view template_arguments{};           ///< JSON object of extra variables (enable_thinking, ...), or empty
   bool continue_final_message = false;             ///< the last message, of the assistant, is open: no generation prompt
   bool merge_same_role = false;                    ///< join consecutive user or assistant messages, for templates that insist on turns
+  std::span<const std::string> volatile_text{};    ///< patterns of what is left out of system messages (volatile_text.hpp)
   std::span<const std::pair<std::string, std::string>> variables{};  ///< of the model: bos_token, eos_token, ...
 };
 

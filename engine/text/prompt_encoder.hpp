@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,18 @@ struct encoded_prompt {
   std::size_t bytes_kept = 0;               ///< what they spell
 };
 
+/// These bytes of a text are these tokens, whatever a tokenizer would make of them.
+struct forced_tokens {
+  std::size_t byte_begin = 0, byte_end = 0;
+  std::vector<token_id> tokens;
+};
+
 class prompt_encoder {
  public:
   prompt_encoder(std::shared_ptr<const tokenizer> tokens, core::block_hasher hasher);
-  /// Encodes a rendered template. The returned reference lives until the next call.
-  const encoded_prompt& encode(std::string rendered, tokenizer::encode_options options);
+  /// Encodes a rendered template. `forced` are in order; once they have been given for a text, what goes on with that text is given them
+  /// too. The returned reference lives until the next call.
+  const encoded_prompt& encode(std::string rendered, tokenizer::encode_options options, std::span<const forced_tokens> forced = {});
   [[nodiscard]] const encoded_prompt& last() const noexcept { return prompt_; }
 
  private:
@@ -35,7 +43,7 @@ class prompt_encoder {
   };
   void forget();
   std::size_t keep(std::size_t equal);
-  void append(std::size_t from);
+  void append(std::size_t from, std::span<const forced_tokens> forced);
 
   std::shared_ptr<const tokenizer> tokenizer_;
   core::block_hasher hasher_;

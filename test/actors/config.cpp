@@ -84,6 +84,7 @@ context_tokens_max = 9
 chat_template = "t.jinja"
 tool_format = "none"
 merge_same_role = true
+volatile_text = ["date: *"]
 [[model]]
 path = "../b"
 [[worker]]
@@ -102,6 +103,7 @@ timing_decode_token_us = 19.25
 timing_script = "answers.json"
 [host_tier]
 bytes = 27
+offload = "write_through"
 [disk_tier]
 bytes = 28
 folder = "disk"
@@ -136,10 +138,10 @@ level = "off"
   config wanted;
   wanted.node = {"left", "/etc/troupe/data", 1, 2, 3};
   wanted.gateway = {"::1", 0, 2, 4, 5000, 6, 700, 8000};
-  wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true},
+  wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true, {"date: *"}},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
   wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
-  wanted.host_tier = {27};
+  wanted.host_tier = {27, "write_through"};
   wanted.disk_tier = {28, "/etc/troupe/disk", 29, 30, "/etc/troupe/disk.key"};
   wanted.remote_tier = {"127.0.0.1:1", "u", "p", 31, 32, "/etc/troupe/remote.key"};
   wanted.admission = {33};
@@ -185,6 +187,8 @@ TEST_CASE("texts, lists, switches and sections of another type are refused by th
       {"[[model]]\npath = \"m\"\naliases = \"x\"", "model[0].aliases"},
       {"[[model]]\npath = \"m\"\naliases = [\"x\", 3]", "model[0].aliases[1]"},
       {"[[model]]\npath = \"m\"\nmerge_same_role = 1", "model[0].merge_same_role"},
+      {"[[model]]\npath = \"m\"\nvolatile_text = [\"*\"]", "model[0].volatile_text"},
+      {"[host_tier]\noffload = \"sometimes\"", "host_tier.offload"},
       {"[[model]]\npath = \"m\"\ndtype = \"f16\"", "model[0].dtype"},
       {"[[node]]\nname = \"x\"", "node"},
       {"[worker]\ncount = 1", "worker"},

@@ -197,12 +197,43 @@ class Life(unittest.TestCase):
             self.turn(name, agent_hints=hints)
             self.assertEqual(harness.eventually(lambda: self.get(name), lambda info: info["state"] == "dead")["state"], "dead")
 
-    def test_an_anonymous_session_dies_after_its_turn(self):
-        status, headers, _ = self.server.request("POST", CHAT, say())
+    def test_an_anonymous_text_dies_after_its_turn(self):
+        status, headers, _ = self.server.request("POST", "/v1/completions", {"prompt": "once upon", "max_tokens": 4})
         self.assertEqual(status, 200)
         name = headers["x-session-id"]
         self.assertTrue(name.startswith("once-"), name)
         self.assertEqual(harness.eventually(lambda: self.get(name), lambda info: info["state"] == "dead")["state"], "dead")
+
+    def test_an_anonymous_conversation_goes_on_in_its_session(self):
+        body = say("who are you?")
+        status, headers, answer = self.server.request("POST", CHAT, body)
+        self.assertEqual(status, 200)
+        name = headers["x-session-id"]
+        self.assertTrue(name.startswith("auto-"), name)
+        text = answer["choices"][0]["message"]["content"]
+        body["messages"] += [{"role": "assistant", "content": text}, {"role": "user", "content": "and now?"}]
+        status, headers, answer = self.server.request("POST", CHAT, body)
+        self.assertEqual(status, 200)
+        self.assertEqual(headers["x-session-id"], name)
+        self.assertEqual(harness.eventually(lambda: self.get(name), lambda info: info["turns"] == 2)["turns"], 2)
+
+    def test_a_subagent_of_claude_code_is_a_child(self):
+        lead, child = {"x-claude-code-session-id": "cc"}, {"x-claude-code-session-id": "cc", "x-claude-code-agent-id": "a1"}
+        for fields in (lead, child):
+            self.assertEqual(self.server.request("POST", CHAT, say(), fields)[0], 200)
+        self.assertEqual(self.get("cc.a1")["parent"], "cc")
+        self.assertEqual(harness.eventually(lambda: self.get("cc"), lambda info: info["children"] == 1)["children"], 1)
+
+    def test_a_title_beside_the_tools_is_a_side_call(self):
+        tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+        turns = lambda count: harness.eventually(lambda: self.get("titled"), lambda info: info["turns"] == count)
+        self.turn("titled", tools=[tool])
+        self.assertEqual(turns(1)["state"], "idle")
+        self.assertEqual(self.tell("titled", "pause", "tool_pause", tools=["look"])["outcome"], "accepted")
+        self.turn("titled", "a title for this")
+        self.assertEqual(turns(2)["state"], "tool_paused")
+        self.turn("titled", tools=[tool])
+        self.assertEqual(turns(3)["state"], "idle")
 
 
 class Memory(unittest.TestCase):

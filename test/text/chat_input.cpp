@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/text/chat_input_json.hpp"
+#include "engine/text/volatile_text.hpp"
 
 using namespace troupe;
 using namespace troupe::core;
@@ -33,7 +34,7 @@ std::string written(const chat_input& input) {
 
 /// Only the messages.
 std::string messages_of(const std::vector<chat_message>& messages, bool merge = false) {
-  const auto text = written({.messages = messages, .merge_same_role = merge});
+  const auto text = written({.messages = messages, .merge_same_role = merge, .volatile_text = usual_volatile_patterns()});
   const std::string head = "{\"add_generation_prompt\": true, \"messages\": ";
   REQUIRE(text.starts_with(head));
   return text.substr(head.size(), text.size() - head.size() - 1);
