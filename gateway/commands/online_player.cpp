@@ -99,6 +99,7 @@ online_player::task<> online_player::play(std::uint32_t number) {
   else
     turn.failed = answer.error();
   if (tells_events() && request.pause_s >= 0) co_await pause(number);
+  turn.ended_s = ended_s;
   const auto ended = loop_.answered(number, ended_s);
   on_progress_(static_cast<double>(++answered_) / static_cast<double>(record_.turns.size()));
   start_due();

@@ -31,6 +31,7 @@ struct online_options {
 struct played_turn {
   std::optional<failure> failed;
   online_turn seen;
+  double ended_s = 0;  ///< since the replay began
 };
 
 struct online_record {

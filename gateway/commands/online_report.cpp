@@ -51,6 +51,17 @@ void count(const played_turn& turn, online_group& into) {
   into.first_token_s.push_back(turn.seen.first_token_s);
 }
 
+double rate_of(std::vector<std::pair<double, std::uint64_t>> tokens_at) {
+  std::sort(tokens_at.begin(), tokens_at.end());
+  std::uint64_t all = 0, answered = 0;
+  for (const auto& each : tokens_at) all += each.second;
+  for (const auto& [ended_s, tokens] : tokens_at) {
+    answered += tokens;
+    if (4 * answered >= 3 * all && ended_s > 0) return static_cast<double>(answered) / ended_s;
+  }
+  return 0;
+}
+
 /// What failed, by its text; texts beyond the limit are counted as "others".
 std::map<std::string, std::uint64_t> error_texts(const online_record& record) {
   std::map<std::string, std::uint64_t> texts;
@@ -69,6 +80,7 @@ nlohmann::ordered_json json_of(const online_group& group) {
           {"cached_tokens", group.cached_tokens},
           {"output_tokens", group.output_tokens},
           {"hit_rate", group.hit_rate()},
+          {"tokens_per_s", group.tokens_per_s},
           {"first_token_s_p50", group.first_token_quantile_s(0.5)},
           {"first_token_s_p95", group.first_token_quantile_s(0.95)}};
 }
@@ -91,10 +103,15 @@ std::vector<online_group> group_turns(const core::replay::closed_loop& loop, con
   for (const auto& rule : rules) {
     auto& group = groups.emplace_back();
     group.name = rule.name;
+    std::vector<std::pair<double, std::uint64_t>> tokens_at;
     for (std::size_t i = 0; i < record.turns.size(); ++i) {
       const auto& request = loop.requests()[i];
-      if (rule.holds({request, loop.agents()[request.agent], record.is_urgent[request.agent]})) count(record.turns[i], group);
+      if (!rule.holds({request, loop.agents()[request.agent], record.is_urgent[request.agent]})) continue;
+      const auto& turn = record.turns[i];
+      count(turn, group);
+      if (!turn.failed) tokens_at.emplace_back(turn.ended_s, std::uint64_t{turn.seen.prompt_tokens} + turn.seen.output_tokens);
     }
+    group.tokens_per_s = rate_of(std::move(tokens_at));
     std::sort(group.first_token_s.begin(), group.first_token_s.end());
   }
   return groups;

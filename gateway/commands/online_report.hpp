@@ -15,6 +15,9 @@ struct online_group {
   std::string name;
   std::uint64_t requests = 0, errors = 0, prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
   std::vector<double> first_token_s;  ///< ascending
+  /// Tokens of prompts and answers per second until three quarters of them were answered: what comes after is the end of a closed loop, when
+  /// ever fewer sessions are left.
+  double tokens_per_s = 0;
   [[nodiscard]] double hit_rate() const;
   [[nodiscard]] double first_token_quantile_s(double share) const;
 };

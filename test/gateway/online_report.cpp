@@ -28,7 +28,7 @@ closed_loop team_loop() {
   return std::move(*loop);
 }
 
-played_turn answered(std::uint32_t cached, double first_token_s) { return {std::nullopt, {8, cached, 1, first_token_s, first_token_s}}; }
+played_turn answered(std::uint32_t cached, double first_token_s) { return {std::nullopt, {8, cached, 1, first_token_s, first_token_s}, 10 * first_token_s}; }
 
 /// The second of the four subagents failed; the lead is urgent.
 online_record record_of() {
@@ -66,6 +66,13 @@ TEST_CASE("requests are counted in every group that they belong to, and failed o
   CHECK(find(groups, "after_person").requests == 0);
   CHECK(find(groups, "urgent").first_token_s == std::vector<double>{0.4, 0.5});
   CHECK(find(groups, "rest").errors == 1);
+}
+
+TEST_CASE("throughput is that of three quarters of the tokens, without the end") {
+  const auto groups = group_turns(team_loop(), record_of());
+  CHECK(find(groups, "all").tokens_per_s == doctest::Approx(36 / 4.0));   // four of five answers, at 1, 2, 3 and 4 s
+  CHECK(find(groups, "rest").tokens_per_s == doctest::Approx(27 / 3.0));  // all three
+  CHECK(find(groups, "after_person").tokens_per_s == 0);
 }
 
 TEST_CASE("a quantile is a value that was seen") {
