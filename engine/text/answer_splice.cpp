@@ -4,17 +4,9 @@
 #include <utility>
 
 #include "engine/text/answer_content.hpp"
+#include "engine/text/common_bytes.hpp"
 
 namespace troupe::text {
-namespace {
-
-std::size_t common_bytes(std::string_view left, std::string_view right) {
-  const auto size = std::min(left.size(), right.size());
-  const auto end = left.begin() + static_cast<std::ptrdiff_t>(size);
-  return static_cast<std::size_t>(std::mismatch(left.begin(), end, right.begin()).first - left.begin());
-}
-
-}  // namespace
 
 void answer_splice::remember(std::vector<token_id> answer, std::vector<token_id> ends, answer_options options) {
   pending_.clear();

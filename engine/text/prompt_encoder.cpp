@@ -3,16 +3,9 @@
 #include <algorithm>
 #include <string_view>
 
+#include "engine/text/common_bytes.hpp"
+
 namespace troupe::text {
-namespace {
-
-std::size_t common_bytes(std::string_view left, std::string_view right) {
-  const auto size = std::min(left.size(), right.size());
-  const auto end = left.begin() + static_cast<std::ptrdiff_t>(size);
-  return static_cast<std::size_t>(std::mismatch(left.begin(), end, right.begin()).first - left.begin());
-}
-
-}  // namespace
 
 prompt_encoder::prompt_encoder(std::shared_ptr<const tokenizer> tokens, core::block_hasher hasher)
     : tokenizer_(std::move(tokens)), hasher_(hasher), frame_(tokenizer_->frame()) {}
