@@ -38,6 +38,10 @@ inline constexpr std::size_t detokenize_tokens_max = 1 << 20;   ///< 413: more w
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
 inline constexpr int json_depth_max = 64;                       ///< 400
 
+// answers
+inline constexpr std::size_t tool_head_bytes_max = 1'024;       ///< of a tool call before its arguments, where they follow at once; then it is text
+inline constexpr std::size_t tool_held_bytes_max = 256 << 10;   ///< of a call that may still be none, or of a value that may still be text; then it is text
+
 // sessions
 inline constexpr std::size_t sessions_max = 100'000;            ///< spawn answers queue_full
 inline constexpr std::size_t turns_per_session_max = 8;         ///< concurrent; one more is queue_full
