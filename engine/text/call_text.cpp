@@ -19,21 +19,25 @@ void call_text::compact() {
   read_ = 0;
 }
 
+/// One pass for all markers, so that a text full of one of them is not searched for the other again and again.
+std::size_t call_text::next_marker(std::string_view text) {
+  for (auto at = text.find(markers_[0].front()); at != std::string_view::npos; at = text.find(markers_[0].front(), at + 1))
+    for (found_ = 0; found_ < markers_.size(); ++found_)
+      if (text.substr(at).starts_with(markers_[found_])) return at;
+  return std::string_view::npos;
+}
+
 bool call_text::find_marker(std::vector<answer_piece>& pieces, input more) {
   const auto text = rest();
-  auto at = std::string_view::npos;
-  std::size_t kept = 0;  // the end of the text that may begin a marker
-  for (std::size_t index = 0; index < markers_.size(); ++index) {
-    const auto here = text.find(markers_[index]);
-    if (here < at) {
-      at = here;
-      found_ = index;
-    }
-    if (more == input::open) kept = std::max(kept, suffix_that_begins(text, markers_[index]));
-  }
+  const auto at = next_marker(text);
   const bool found = at != std::string_view::npos;
-  std::size_t certain = found ? at : text.size() - kept;
-  if (after_call_ && certain <= limits::tool_held_bytes_max && blank_length(text.substr(0, certain)) == certain) {
+  std::size_t certain = found ? at : text.size();
+  if (!found && more == input::open) {
+    std::size_t kept = 0;  // the end of the text that may begin a marker
+    for (const auto marker : markers_) kept = std::max(kept, suffix_that_begins(text, marker));
+    certain -= kept;
+  }
+  if (after_call_ && certain <= limits::tool_head_bytes_max && blank_length(text.substr(0, certain)) == certain) {
     if (!found && more == input::ended) drop(certain);
     certain = 0;
   } else if (certain > 0 && text[certain - 1] == '\n' && (found || more == input::open)) {

@@ -1,5 +1,6 @@
-// The text around the calls of an answer, for formats whose calls begin with a marker: streams it, holds back what may become a marker,
-// and keeps what follows one until its parser knows whether it is a call. White space between calls is dropped unless text follows.
+// The text around the calls of an answer, for formats whose calls begin with a marker, or with one of several that share their first
+// byte: streams it, holds back what may become a marker, and keeps what follows one until its parser knows whether it is a call. White
+// space between calls is dropped unless text follows.
 #pragma once
 
 #include <string>
@@ -41,6 +42,7 @@ class call_text {
   void end_call() noexcept { after_call_ = true; }
 
  private:
+  std::size_t next_marker(std::string_view text);
   void release(std::size_t bytes, std::vector<answer_piece>& pieces);
 
   std::vector<std::string_view> markers_;

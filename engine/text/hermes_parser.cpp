@@ -40,7 +40,7 @@ std::string_view hermes_parser::read_text(std::string_view rest, std::vector<ans
   const auto at = held_.find(call_open);
   const bool found = at != std::string::npos;
   std::size_t certain = found ? at : held_.size() - suffix_that_begins(held_, call_open);
-  if (after_call_ && certain <= limits::tool_held_bytes_max && is_blank(std::string_view(held_).substr(0, certain))) {
+  if (after_call_ && certain <= limits::tool_head_bytes_max && is_blank(std::string_view(held_).substr(0, certain))) {
     certain = 0;
   } else if (certain > 0 && held_[certain - 1] == '\n') {
     --certain;  // one newline before a marker belongs to the marker, as templates write it

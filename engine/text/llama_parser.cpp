@@ -54,9 +54,9 @@ bool llama_parser::read_lead(input more) {
   }
   const auto tagged = begins_with(text.substr(at), tag);
   if (tagged == match::yes) at = skip(at + tag.size());
-  const bool is_open = more == input::open && text.size() <= limits::tool_held_bytes_max;
+  const bool is_open = more == input::open && at <= limits::tool_head_bytes_max;
   if (is_open && (at == text.size() || tagged == match::partial)) return false;
-  if (at == text.size() || text[at] != '{') return end_calls();
+  if (at == text.size() || text[at] != '{' || at > limits::tool_head_bytes_max) return end_calls();
   where_ = place::call;
   read_ = at;
   call_ = json_call({.members = members, .needs_arguments = tagged != match::yes});

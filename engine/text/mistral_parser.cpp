@@ -136,14 +136,15 @@ bool mistral_parser::read_between(input more) {
   const auto text = text_.rest();
   auto at = blank_length(text);
   const bool goes_on = at < text.size() && text[at] == ',';
-  if (at < text.size() && text[at] == ']') {
+  if (at < text.size() && text[at] == ']' && at <= limits::tool_head_bytes_max) {
     text_.drop(at + 1);
     return end_calls();
   }
   if (goes_on) at += 1 + blank_length(text.substr(at + 1));
-  if (at < text.size()) return goes_on && text[at] == '{' ? enter_element(at) : end_calls();
-  if (more == input::open && text.size() <= limits::tool_held_bytes_max) return false;
-  if (more == input::ended) text_.drop(at);  // what parts calls belongs to them
+  const bool is_near = at <= limits::tool_head_bytes_max;
+  if (at < text.size()) return goes_on && is_near && text[at] == '{' ? enter_element(at) : end_calls();
+  if (is_near && more == input::open) return false;
+  if (is_near) text_.drop(at);  // what parts calls belongs to them
   return end_calls();
 }
 

@@ -114,8 +114,12 @@ value_kinds value_kinds_of(std::span<const core::chat_tool> tools, std::string_v
 }
 
 bool parameter_value::is_open(std::string_view value) const {
-  if (kind_ == value_kind::text || value.size() > limits::tool_held_bytes_max) return false;
-  const auto begin = value.substr(blank_length(value));
+  if (kind_ == value_kind::text) return false;
+  // Space is looked at again whenever more comes, so there may be less of it than of a value.
+  const auto bytes_max = kind_ == value_kind::json ? limits::tool_held_bytes_max : limits::tool_head_bytes_max;
+  const auto blank = blank_length(value);
+  if (value.size() > bytes_max || blank > limits::tool_head_bytes_max) return false;
+  const auto begin = value.substr(blank);
   if (begin.empty()) return true;
   if (kind_ == value_kind::text_or_null) return std::string_view("null").starts_with(trimmed(begin));
   return std::string_view("{[\"-0123456789tfn").find(begin.front()) != std::string_view::npos;

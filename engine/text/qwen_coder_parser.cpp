@@ -77,18 +77,20 @@ bool qwen_coder_parser::read_head(std::vector<answer_piece>& pieces, input more)
   if (text_.marker() == call_open) {
     at = blank_length(text);
     found = begins_with(text.substr(at), function_open);
-    at += function_open.size();
+    if (found == match::yes) at += function_open.size();
   }
+  std::size_t size = at;  // of what is there for sure: it does not depend on where the text was cut
   std::string_view name;
   if (found == match::yes) found = read_name(text.substr(at), name);
-  if (found == match::yes) {
+  if (!name.empty()) {
     at += name.size() + 1;
-    const auto next = text.substr(at + blank_length(text.substr(at)));
+    size = at + blank_length(text.substr(at));
+    const auto next = text.substr(size);
     found = begins_with(next, parameter_open);
     if (found == match::no) found = begins_with(next, function_close);
     if (text_.marker() == function_open && !is_offered(name)) found = match::no;
   }
-  const bool is_long = (found == match::yes ? at : text.size()) > limits::tool_head_bytes_max;
+  const bool is_long = size > limits::tool_head_bytes_max;
   if (found == match::partial && more == input::open && !is_long) return false;
   if (found != match::yes || is_long) {
     text_.give_up(pieces);
@@ -116,12 +118,13 @@ void qwen_coder_parser::begin_call(std::string_view name, std::vector<answer_pie
 bool qwen_coder_parser::read_between(std::vector<answer_piece>& pieces, input more) {
   const auto text = text_.rest();
   const auto at = blank_length(text);
+  if (at > limits::tool_head_bytes_max) return close_call(place::text, pieces);
   const auto next = text.substr(at);
   const auto parameter = begins_with(next, parameter_open);
   if (parameter == match::yes) return read_key(at + parameter_open.size(), pieces, more);
   const auto function_end = begins_with(next, function_close), call_end = begins_with(next, call_close);
   const bool is_partial = parameter == match::partial || function_end == match::partial || call_end == match::partial;
-  if (is_partial && more == input::open && at <= limits::tool_head_bytes_max) return false;
+  if (is_partial && more == input::open) return false;
   if (function_end == match::yes) {
     text_.drop(at + function_close.size());
     return close_call(place::tail, pieces);
@@ -190,8 +193,8 @@ bool qwen_coder_parser::close_call(place next, std::vector<answer_piece>& pieces
 bool qwen_coder_parser::read_tail(input more) {
   const auto text = text_.rest();
   const auto at = blank_length(text);
-  const auto close = begins_with(text.substr(at), call_close);
-  if (close == match::partial && more == input::open && at <= limits::tool_head_bytes_max) return false;
+  const auto close = at <= limits::tool_head_bytes_max ? begins_with(text.substr(at), call_close) : match::no;
+  if (close == match::partial && more == input::open) return false;
   if (close == match::yes) text_.drop(at + call_close.size());
   if (close == match::partial && more == input::ended) text_.drop(text.size());
   where_ = place::text;

@@ -39,7 +39,7 @@ inline constexpr std::int32_t priority_max = 100;               ///< hints are c
 inline constexpr int json_depth_max = 64;                       ///< 400
 
 // answers
-inline constexpr std::size_t tool_head_bytes_max = 1'024;       ///< of a tool call before its arguments, where they follow at once; then it is text
+inline constexpr std::size_t tool_head_bytes_max = 1'024;       ///< of a tool call before its arguments, of white space around calls; then it is text
 inline constexpr std::size_t tool_held_bytes_max = 256 << 10;   ///< of a call that may still be none, or of a value that may still be text; then it is text
 
 // sessions

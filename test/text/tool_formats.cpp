@@ -124,12 +124,20 @@ TEST_CASE("a call that is too long before it begins is text") {
   }
 }
 
-TEST_CASE("a value that is too long to be looked at whole is a string, and a tool's key may have any length") {
+TEST_CASE("what is too long to be looked at whole is text, and a key may have any length") {
   const auto parser = tool_parser::make("qwen3_coder", tools);
   std::vector<answer_piece> pieces;
   parser->push("<tool_call><function=run><parameter=count>[", pieces);
   for (std::size_t bytes = 0; bytes <= limits::tool_held_bytes_max; bytes += 64) parser->push(std::string(64, '1'), pieces);
   CHECK(written(pieces).starts_with("0:run 0({\"count\": \"[1111"));
+
+  const std::string space(limits::tool_head_bytes_max + 1, ' ');
+  CHECK(steps("qwen3_coder", {"<tool_call><function=run><parameter=count>", space, "1</parameter></function>"}) ==
+        list{"0:run 0({\"count\": )", "0(\"" + space + ")", "0(1\"})", ""});
+  CHECK(steps("llama3", {space + "{\"name\": \"f\", \"parameters\": {}}"}) ==
+        list{"t[" + space + "{\"name\": \"f\", \"parameters\": {}}]", ""});
+  CHECK(steps("mistral", {"[TOOL_CALLS]f[ARGS]{}", space, "[TOOL_CALLS]f[ARGS]{}"}) ==
+        list{"0:f 0({})", "t[" + space + "]", "1:f 1({})", ""});
 
   const std::string key(1 << 16, 'k');
   CHECK(steps("hermes", {"<tool_call>{\"name\": \"f\", \"arguments\": {}, \"" + key + "\": 1}</tool_call>"}) == list{"0:f 0({})", ""});
