@@ -45,7 +45,7 @@ struct model_config {
   std::string dtype = "checkpoint";      ///< checkpoint, f32, bf16
   std::uint32_t context_tokens_max = 0;  ///< 0: the model's
   std::filesystem::path chat_template;   ///< empty: the model's
-  std::string tool_format = "auto";      ///< auto, hermes, none
+  std::string tool_format = "auto";      ///< auto, none, or see text::is_tool_format
   bool merge_same_role = false;          ///< join neighbouring messages of one role before the template sees them
   std::vector<std::string> volatile_text = text::usual_volatile_patterns();  ///< left out of system messages
   bool operator==(const model_config&) const = default;

@@ -36,7 +36,7 @@ void model_fields(Visitor& visit, Section& model) {
   visit("dtype", model.dtype, one_of{{"checkpoint", "f32", "bf16"}});
   visit("context_tokens_max", model.context_tokens_max, within{0, 1 << 30, "tokens"});
   visit("chat_template", model.chat_template);
-  visit("tool_format", model.tool_format, one_of{{"auto", "hermes", "none"}});
+  visit("tool_format", model.tool_format, one_of{{"auto", "hermes", "qwen3_coder", "llama3", "mistral", "none"}});
   visit("merge_same_role", model.merge_same_role);
   visit("volatile_text", model.volatile_text);
 }

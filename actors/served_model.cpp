@@ -7,6 +7,8 @@
 #include <optional>
 #include <sstream>
 
+#include "engine/text/tool_formats.hpp"
+
 namespace troupe::actors {
 namespace {
 
@@ -88,9 +90,10 @@ std::string read_template(const json& tokenizer) {
 void read_answer_format(served_model& model, const served_model_options& options) {
   const auto& source = model.chat_template;
   const auto has = [&](std::string_view marker) { return source.find(marker) != std::string::npos; };
-  const bool hermes = has("<tool_call>") && !has("<function=") && !has("<arg_key>");
-  if (options.tool_format == "hermes" || (options.tool_format == "auto" && hermes)) model.tool_format = "hermes";
-  model.parse_reasoning = has("</think>");
+  if (options.tool_format == "auto") model.tool_format = text::tool_format_of(source);
+  if (text::is_tool_format(options.tool_format)) model.tool_format = options.tool_format;
+  if (has("[/THINK]")) model.reasoning = text::reasoning_format::think_brackets;
+  model.parse_reasoning = has("</think>") || has("[/THINK]");
   model.merge_same_role = options.merge_same_role || has("alternate");  // Mistral and Gemma raise: "Conversation roles must alternate ..."
 }
 

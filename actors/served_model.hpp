@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/text/answer_decoder.hpp"
 #include "engine/text/tokenizer.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
@@ -38,8 +39,9 @@ struct served_model {
   generation_defaults defaults;
   std::uint64_t secret = 0, fingerprint = 0;  ///< of the blocks' hash scope
   std::uint32_t block_tokens = 32;
-  std::string tool_format;  ///< "hermes" or empty
+  std::string tool_format;  ///< see text::is_tool_format; empty: calls are not parsed
   bool parse_reasoning = false;
+  text::reasoning_format reasoning = text::reasoning_format::think_tags;
 };
 
 /// What a model's folder does not say.
@@ -50,7 +52,7 @@ struct served_model_options {
   std::uint32_t block_tokens = 32;
   std::uint32_t context_tokens_max = 0;  ///< 0: config.json's
   std::filesystem::path chat_template;   ///< empty: the folder's
-  std::string tool_format = "auto";      ///< auto, hermes, none
+  std::string tool_format = "auto";      ///< auto, none, or see text::is_tool_format
   bool merge_same_role = false;          ///< also where the template does not insist
   std::vector<std::string> volatile_text;
 };

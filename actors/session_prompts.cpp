@@ -36,9 +36,8 @@ core::block_hasher hasher_of(const served_model& model, const std::string& tenan
 bool ends_in_reasoning(const std::string& rendered) {
   const auto last = rendered.find_last_not_of(" \n\r\t");
   if (last == std::string::npos) return false;
-  constexpr std::string_view tag = "<think>";
   const std::string_view text{rendered.data(), last + 1};
-  return text.size() >= tag.size() && text.substr(text.size() - tag.size()) == tag;
+  return text.ends_with("<think>") || text.ends_with("[THINK]");
 }
 
 void session_prompts::take_scope(const scope& of) {

@@ -18,7 +18,7 @@ namespace troupe::actors {
 expected<std::string> template_input(const turn_request& request, const served_model& model);
 /// The hasher of the blocks of such a prompt: model, tenant and salt separate what may be shared.
 core::block_hasher hasher_of(const served_model& model, const std::string& tenant, const std::string& cache_salt);
-/// Whether the answer to `rendered` begins inside <think>: its template opened the tag.
+/// Whether the answer to `rendered` begins in reasoning: its template opened the tag.
 bool ends_in_reasoning(const std::string& rendered);
 
 class session_prompts {

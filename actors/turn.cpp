@@ -2,21 +2,15 @@
 #include "actors/turn.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "actors/turn_sampling.hpp"
+#include "engine/text/tool_formats.hpp"
 #include "messages/base/limits.hpp"
 
 namespace troupe::actors {
 namespace {
 
 double seconds(core::instant span) { return std::chrono::duration<double>(span).count(); }
-
-std::string tool_call_id(request_id id, std::uint32_t index) {
-  char text[32];
-  std::snprintf(text, sizeof text, "call_%016llx", static_cast<unsigned long long>(number_of(id, index + 1)));
-  return text;
-}
 
 turn_delta::kind delta_kind(text::answer_piece::kind what) {
   switch (what) {
@@ -38,7 +32,9 @@ text::answer_options answer_options_of(const turn_setup& setup, bool begins_in_r
   options.stop = request.stop;
   options.skip_special_tokens = request.skip_special_tokens;
   if (chat && request.parse_tools) options.tool_format = setup.model->tool_format;
+  options.tools = request.prompt.tools;
   options.parse_reasoning = chat && setup.model->parse_reasoning;
+  options.reasoning = setup.model->reasoning;
   options.begins_in_reasoning = options.parse_reasoning && begins_in_reasoning;
   return options;
 }
@@ -262,7 +258,7 @@ void turn::tell(const std::vector<text::answer_piece>& pieces, turn_output& outp
     delta.sequence = sequence_++;
     delta.tool_index = piece.tool_index;
     if (begins) {
-      delta.tool_id = tool_call_id(setup_.request.id, piece.tool_index);
+      delta.tool_id = text::tool_call_id(setup_.model->tool_format, number_of(setup_.request.id, piece.tool_index + 1));
       delta.tool_name = piece.text;
       tool_names_.push_back(piece.text);
     } else {

@@ -16,7 +16,8 @@ namespace {
 detokenizer_options detokenizer_options_of(const answer_options& options, const tool_parser* tools) {
   detokenizer_options result{
       .skip_special_tokens = options.skip_special_tokens, .keep = {}, .keep_leading_space = options.keep_leading_space};
-  if (options.parse_reasoning) result.keep = {std::string(think_open), std::string(think_close)};
+  const auto markers = markers_of(options.reasoning);
+  if (options.parse_reasoning) result.keep = {std::string(markers.open), std::string(markers.close)};
   if (tools == nullptr) return result;
   for (auto& marker : tools->markers()) result.keep.push_back(std::move(marker));
   return result;
@@ -24,14 +25,12 @@ detokenizer_options detokenizer_options_of(const answer_options& options, const 
 
 }  // namespace
 
-bool is_tool_format(std::string_view name) noexcept { return name == "hermes"; }
-
 struct answer_decoder::state {
   state(std::shared_ptr<const tokenizer> tokens, const answer_options& options)
-      : tools(tool_parser::make(options.tool_format)),
+      : tools(tool_parser::make(options.tool_format, options.tools)),
         bytes(std::move(tokens), detokenizer_options_of(options, tools.get())),
         stops(options.stop) {
-    if (options.parse_reasoning) reasoning.emplace(options.begins_in_reasoning);
+    if (options.parse_reasoning) reasoning.emplace(options.begins_in_reasoning, options.reasoning);
   }
 
   [[nodiscard]] bool in_reasoning() const { return reasoning && reasoning->in_reasoning(); }

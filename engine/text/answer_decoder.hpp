@@ -4,25 +4,29 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/core/chat.hpp"
 #include "engine/text/tokenizer.hpp"
 
 namespace troupe::text {
 
+/// How reasoning is marked: <think>...</think>, or [THINK]...[/THINK].
+enum class reasoning_format : std::uint8_t { think_tags, think_brackets };
+
 struct answer_options {
   std::vector<std::string> stop{};  ///< not part of the answer
   bool skip_special_tokens = true;
-  std::string tool_format{};         ///< "hermes", or empty: nothing is parsed (see is_tool_format)
-  bool parse_reasoning = false;      ///< <think>...</think> becomes reasoning
-  bool begins_in_reasoning = false;  ///< the prompt ended inside <think>
+  std::string tool_format{};                 ///< see tool_formats.hpp; empty: nothing is parsed
+  std::span<const core::chat_tool> tools{};  ///< that were offered; read while the decoder is made
+  bool parse_reasoning = false;              ///< what is marked so becomes reasoning
+  reasoning_format reasoning = reasoning_format::think_tags;
+  bool begins_in_reasoning = false;  ///< the prompt ended inside an opening marker
   bool keep_leading_space = false;   ///< the answer continues a text: SentencePiece's first space is part of it
 };
-
-/// Whether answers of this tool format can be parsed.
-[[nodiscard]] bool is_tool_format(std::string_view name) noexcept;
 
 struct answer_piece {
   enum class kind : std::uint8_t { text, reasoning, tool_begin, tool_arguments } what = kind::text;

@@ -5,7 +5,11 @@
 
 namespace troupe::text {
 namespace {
+
+constexpr std::size_t key_bytes_max = 32;  // no member that is looked for is as long
+
 bool is_space(char byte) { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
+
 }  // namespace
 
 value_scanner::progress value_scanner::feed(char byte) {
@@ -68,16 +72,26 @@ hermes_call::progress hermes_call::feed(char byte) {
 hermes_call::progress hermes_call::read_key(char byte) {
   if (byte != '"' || escaped_) {
     escaped_ = !escaped_ && byte == '\\';
-    key_ += byte;
+    if (key_.size() < key_bytes_max) key_ += byte;
     return progress::inside;
   }
+  where_ = place::colon;
+  return end_key();
+}
+
+hermes_call::progress hermes_call::end_key() {
   // Of a member that comes twice, the first counts.
   const bool is_name = key_ == "name" && name_.empty();
-  const bool is_arguments = key_ == "arguments" && !has_arguments_;
+  const bool says_arguments = key_ == members_.arguments || (!members_.also_arguments.empty() && key_ == members_.also_arguments);
+  const bool is_arguments = says_arguments && !has_arguments_;
   which_ = is_name ? member::name : is_arguments ? member::arguments : member::other;
-  where_ = place::colon;
-  // A call begins with its name or its arguments; any other object is the model quoting something.
-  return std::exchange(first_, false) && which_ == member::other ? progress::broken : progress::inside;
+  if (which_ == member::other) {
+    // A call begins with its name or its arguments; any other object is the model quoting something.
+    const bool may_stand = knows_member_ ? has_arguments_ || !members_.name_then_arguments : key_ == members_.may_precede;
+    return may_stand ? progress::inside : progress::broken;
+  }
+  knows_member_ = true;
+  return progress::inside;
 }
 
 hermes_call::progress hermes_call::read_value(char byte) {

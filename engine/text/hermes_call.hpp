@@ -1,5 +1,5 @@
-// Reads the object inside <tool_call>, {"name": ..., "arguments": ...}, byte by byte. The arguments come out as raw text, as they
-// arrive; nothing is parsed twice and nothing waits for the end except arguments that stand before the name.
+// Reads the object of a call, {"name": ..., "arguments": ...}, byte by byte, for every format that writes one. The arguments come out as
+// raw text, as they arrive; nothing is parsed twice and nothing waits for the end except arguments that stand before the name.
 #pragma once
 
 #include <string>
@@ -18,9 +18,18 @@ class value_scanner {
   int depth_ = 0;
 };
 
+/// Which members make an object a call.
+struct call_members {
+  std::string_view arguments = "arguments";
+  std::string_view also_arguments{};  ///< what models write instead
+  std::string_view may_precede{};     ///< another member that may stand before name and arguments
+  bool name_then_arguments = false;   ///< nothing stands between them: a tool's schema, quoted, has its description there
+};
+
 class hermes_call {
  public:
   enum class progress { inside, closed, broken };
+  explicit hermes_call(call_members members = {}) : members_(members) {}
   /// `closed`: this byte was the object's last. `broken`: this byte cannot belong to a call.
   progress feed(char byte);
 
@@ -37,11 +46,13 @@ class hermes_call {
 
   progress read_key(char byte);
   progress read_value(char byte);
+  progress end_key();
   progress end_value();
 
+  call_members members_;
   place where_ = place::object;
   member which_ = member::other;
-  bool first_ = true, has_arguments_ = false, escaped_ = false;
+  bool knows_member_ = false, has_arguments_ = false, escaped_ = false;
   std::string key_, literal_, name_, arguments_;
   value_scanner scanner_;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/text/answer_pieces.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::text {
 namespace {
@@ -39,7 +40,7 @@ std::string_view hermes_parser::read_text(std::string_view rest, std::vector<ans
   const auto at = held_.find(call_open);
   const bool found = at != std::string::npos;
   std::size_t certain = found ? at : held_.size() - suffix_that_begins(held_, call_open);
-  if (after_call_ && is_blank(std::string_view(held_).substr(0, certain))) {
+  if (after_call_ && certain <= limits::tool_head_bytes_max && is_blank(std::string_view(held_).substr(0, certain))) {
     certain = 0;
   } else if (certain > 0 && held_[certain - 1] == '\n') {
     --certain;  // one newline before a marker belongs to the marker, as templates write it
@@ -66,6 +67,10 @@ std::string_view hermes_parser::read_call(std::string_view rest, std::vector<ans
     if (!begun_ && step != hermes_call::progress::broken) {
       held_ += rest[at];
       if (call_.has_name() && (call_.has_arguments() || ended)) begin_call(pieces);
+    }
+    if (!begun_ && held_.size() >= limits::tool_held_bytes_max) {
+      release(pieces);
+      return rest.substr(step == hermes_call::progress::broken ? at : at + 1);
     }
     if (!ended) continue;
     if (!begun_) {

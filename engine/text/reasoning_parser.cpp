@@ -8,8 +8,8 @@ namespace troupe::text {
 
 using kind = answer_piece::kind;
 
-reasoning_parser::reasoning_parser(bool begins_in_reasoning)
-    : where_(begins_in_reasoning ? place::reasoning_start : place::start), may_open_(true) {}
+reasoning_parser::reasoning_parser(bool begins_in_reasoning, reasoning_format format)
+    : markers_(markers_of(format)), where_(begins_in_reasoning ? place::reasoning_start : place::start), may_open_(true) {}
 
 void reasoning_parser::push(std::string_view text, std::vector<answer_piece>& pieces) {
   held_ += text;
@@ -42,10 +42,10 @@ bool reasoning_parser::step(std::vector<answer_piece>& pieces, bool ended) {
 bool reasoning_parser::open(bool ended) {
   const auto begin = held_.find_first_not_of(" \t\r\n");
   const auto rest = begin == std::string::npos ? std::string_view{} : std::string_view(held_).substr(begin);
-  if (!ended && rest.size() < think_open.size() && think_open.starts_with(rest)) return false;
+  if (!ended && rest.size() < markers_.open.size() && markers_.open.starts_with(rest)) return false;
   may_open_ = false;
-  if (rest.starts_with(think_open)) {
-    held_.erase(0, begin + think_open.size());
+  if (rest.starts_with(markers_.open)) {
+    held_.erase(0, begin + markers_.open.size());
     where_ = place::reasoning_start;
   } else {
     where_ = place::text;
@@ -58,10 +58,10 @@ bool reasoning_parser::leave_newlines(bool ended) {
   const auto rest = begin == std::string::npos ? std::string_view{} : std::string_view(held_).substr(begin);
   if (where_ == place::reasoning_start && may_open_) {
     // The prompt opened the reasoning, and some models open it again.
-    if (!ended && rest.size() < think_open.size() && think_open.starts_with(rest)) return false;
+    if (!ended && rest.size() < markers_.open.size() && markers_.open.starts_with(rest)) return false;
     may_open_ = false;
-    if (rest.starts_with(think_open)) {
-      held_.erase(0, begin + think_open.size());
+    if (rest.starts_with(markers_.open)) {
+      held_.erase(0, begin + markers_.open.size());
       return true;
     }
   }
@@ -75,16 +75,16 @@ bool reasoning_parser::leave_newlines(bool ended) {
 }
 
 bool reasoning_parser::close(std::vector<answer_piece>& pieces, bool ended) {
-  const auto at = held_.find(think_close);
+  const auto at = held_.find(markers_.close);
   if (at != std::string::npos) {
     const auto last = std::string_view(held_).substr(0, at).find_last_not_of('\n');
     append_piece(pieces, kind::reasoning, std::string_view(held_).substr(0, last == std::string::npos ? 0 : last + 1));
-    held_.erase(0, at + think_close.size());
+    held_.erase(0, at + markers_.close.size());
     where_ = place::after_close;
     return true;
   }
   // Newlines wait too: they may stand before the marker.
-  std::size_t kept = ended ? 0 : suffix_that_begins(held_, think_close);
+  std::size_t kept = ended ? 0 : suffix_that_begins(held_, markers_.close);
   while (!ended && kept < held_.size() && held_[held_.size() - 1 - kept] == '\n') ++kept;
   append_piece(pieces, kind::reasoning, std::string_view(held_).substr(0, held_.size() - kept));
   held_.erase(0, held_.size() - kept);

@@ -1,5 +1,5 @@
-// Parts <think>...</think> from the answer. Reasoning opens only as the first thing of an answer: a <think> in the middle of prose is
-// prose. Newlines next to the markers belong to them, so that a template which writes them again gives the same text.
+// Parts reasoning, <think>...</think> or [THINK]...[/THINK], from the answer. It opens only as the first thing of an answer: a marker in
+// the middle of prose is prose. Newlines next to the markers belong to them: a template that writes them again gives the same text.
 #pragma once
 
 #include <string>
@@ -10,12 +10,17 @@
 
 namespace troupe::text {
 
-inline constexpr std::string_view think_open = "<think>";
-inline constexpr std::string_view think_close = "</think>";
+struct reasoning_markers {
+  std::string_view open, close;
+};
+constexpr reasoning_markers markers_of(reasoning_format format) noexcept {
+  if (format == reasoning_format::think_brackets) return {"[THINK]", "[/THINK]"};
+  return {"<think>", "</think>"};
+}
 
 class reasoning_parser {
  public:
-  explicit reasoning_parser(bool begins_in_reasoning);
+  explicit reasoning_parser(bool begins_in_reasoning, reasoning_format format = reasoning_format::think_tags);
   /// Appends pieces of kind text and reasoning.
   void push(std::string_view text, std::vector<answer_piece>& pieces);
   void finish(std::vector<answer_piece>& pieces);
@@ -32,6 +37,7 @@ class reasoning_parser {
   bool leave_newlines(bool ended);
   bool close(std::vector<answer_piece>& pieces, bool ended);
 
+  reasoning_markers markers_;
   place where_;
   bool may_open_;     ///< an opening marker would still be the first thing
   std::string held_;  ///< not decided yet

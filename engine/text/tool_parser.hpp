@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +22,9 @@ class tool_parser {
   [[nodiscard]] virtual std::vector<std::string> markers() const = 0;
   [[nodiscard]] virtual std::uint32_t calls() const noexcept = 0;  ///< begun so far
 
-  /// Null for a format that is not known, and for the empty one.
-  static std::unique_ptr<tool_parser> make(std::string_view format);
+  /// Null for a format that is not known, and for the empty one. `tools` are those that were offered: formats that write values without
+  /// their types look them up.
+  static std::unique_ptr<tool_parser> make(std::string_view format, std::span<const core::chat_tool> tools = {});
 };
 
 }  // namespace troupe::text

@@ -41,6 +41,10 @@ inline constexpr std::size_t conversation_looks_max = 8;        ///< at the answ
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
 inline constexpr int json_depth_max = 64;                       ///< 400
 
+// answers
+inline constexpr std::size_t tool_head_bytes_max = 1'024;       ///< of a tool call before its arguments, of white space around calls; then it is text
+inline constexpr std::size_t tool_held_bytes_max = 256 << 10;   ///< of a call that may still be none, or of a value that may still be text; then it is text
+
 // sessions
 inline constexpr std::size_t sessions_max = 100'000;            ///< spawn answers queue_full
 inline constexpr std::size_t turns_per_session_max = 8;         ///< concurrent; one more is queue_full

@@ -64,6 +64,14 @@ TEST_CASE("the template comes from its own file before the tokenizer's config, a
   CHECK((*model)->parse_reasoning);
   CHECK((*model)->merge_same_role);
   CHECK((*load_served_model(folder.path, {.tool_format = "hermes"}))->tool_format == "hermes");
+
+  folder.write("chat_template.jinja", "[THINK][/THINK][TOOL_CALLS]");
+  model = load_served_model(folder.path, {});
+  CHECK((*model)->tool_format == "mistral");
+  CHECK((*model)->parse_reasoning);
+  CHECK((*model)->reasoning == text::reasoning_format::think_brackets);
+  CHECK((*load_served_model(folder.path, {.tool_format = "qwen3_coder"}))->tool_format == "qwen3_coder");
+  CHECK((*load_served_model(folder.path, {.tool_format = "none"}))->tool_format.empty());
 }
 
 TEST_CASE("a folder that lacks what it needs is refused by name") {

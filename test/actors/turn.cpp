@@ -5,6 +5,7 @@
 
 #include "actors/session_prompts.hpp"
 #include "actors/turn_sampling.hpp"
+#include "engine/text/tool_formats.hpp"
 #include "messages/base/limits.hpp"
 #include "test/support/session_stage.hpp"
 
@@ -15,8 +16,8 @@ using actors::turn;
 
 namespace {
 
-turn make(turn_request request, const std::string& prompt = "pppp") {
-  auto model = session_stage::byte_model();
+turn make(turn_request request, const std::string& prompt = "pppp",
+          const std::shared_ptr<const actors::served_model>& model = session_stage::byte_model()) {
   const auto hasher = actors::hasher_of(*model, "default", "");
   actors::turn_setup setup{std::move(request), model, owner_id{1}, hasher, {}, 1s, 61s};
   turn made{std::move(setup)};
@@ -123,6 +124,29 @@ TEST_CASE("an answer begins in reasoning when its template opened the tag") {
   CHECK(actors::ends_in_reasoning("<|im_start|>assistant\n<think>\n"));
   CHECK_FALSE(actors::ends_in_reasoning("<|im_start|>assistant\n<think>\n\n</think>\n\n"));
   CHECK_FALSE(actors::ends_in_reasoning("say <think> please"));
+  CHECK(actors::ends_in_reasoning("[/INST][THINK]"));
+}
+
+TEST_CASE("calls are read in the model's format, with the schemas of the tools that were offered") {
+  auto model = std::make_shared<actors::served_model>(*session_stage::byte_model());
+  auto request = session_stage::chat(1, "hi");
+  request.parse_tools = true;
+  request.prompt.tools = {{"f", R"({"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {"type": "string"}}}}})"}};
+  const auto call_of = [&](const std::string& format, const std::string& answer) {
+    model->tool_format = format;
+    auto made = make(request, "pppp", model);
+    return made.advance(session_stage::tokens(1, 0, answer), 2s);
+  };
+  const auto coded = call_of("qwen3_coder", "<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>");
+  CHECK(told(coded) == "{\"a\": \"1\"}");
+  REQUIRE(coded.deltas.size() == 2);
+  CHECK(coded.deltas[0].tool_name == "f");
+  CHECK(coded.deltas[0].tool_id == text::tool_call_id("", actors::number_of({1}, 1)));
+  const auto named = call_of("mistral", "[TOOL_CALLS]f[ARGS]{\"a\": 1}");
+  CHECK(told(named) == "{\"a\": 1}");
+  REQUIRE(named.deltas.size() == 2);
+  CHECK(named.deltas[0].tool_id == text::tool_call_id("mistral", actors::number_of({1}, 1)));
+  CHECK(named.deltas[0].tool_id.size() == 9);
 }
 
 TEST_CASE("the record names the tools that the answer called, so many of them and so much of each name") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/text/tool_formats.hpp"
 #include "test/text/answer_script.hpp"
 
 using namespace troupe;
@@ -187,7 +188,7 @@ TEST_CASE("after a stop string nothing more is read") {
 }
 
 TEST_CASE("an unknown tool format is told apart and parses nothing") {
-  CHECK(is_tool_format("hermes"));
+  for (const auto* name : {"hermes", "qwen3_coder", "llama3", "mistral"}) CHECK(is_tool_format(name));
   CHECK_FALSE(is_tool_format(""));
   CHECK_FALSE(is_tool_format("yaml"));
   CHECK(decoded({"<tool_call>{\"name\": \"f\", \"arguments\": {}}"}, {.tool_format = "yaml"}) ==

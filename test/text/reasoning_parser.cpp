@@ -49,6 +49,14 @@ TEST_CASE("an answer that begins inside may open again, and end at once") {
 
 TEST_CASE("a second block is prose") { CHECK(steps({"<think>a</think>b<think>c</think>"}) == list{"r[a] t[b<think>c</think>]", ""}); }
 
+TEST_CASE("brackets mark reasoning as tags do") {
+  reasoning_parser parser(false, reasoning_format::think_brackets);
+  std::vector<answer_piece> pieces;
+  parser.push("[THINK]\na <think> [b]\n[/THINK]\n\nc [THINK]", pieces);
+  parser.finish(pieces);
+  CHECK(written(pieces) == "r[a <think> [b]] t[c [THINK]]");
+}
+
 TEST_CASE("whether the answer is in reasoning is known after each portion") {
   reasoning_parser parser(false);
   std::vector<answer_piece> pieces;
