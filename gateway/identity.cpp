@@ -48,6 +48,19 @@ void read_id(const http_request& request, std::string_view header, const json_re
   if (const auto why = check_session_id(id.value); !why.empty()) failed.report(errc::invalid_request, "'" + param + "' " + why, param);
 }
 
+/// Claude Code names its session in every request, a subagent beside it and, where that was not spawned by the lead, its parent.
+void read_claude_code(const http_request& request, turn_identity& result) {
+  const std::string session(request.field("x-claude-code-session-id"));
+  if (session.empty()) return;
+  const auto named = [&](std::string_view field) {
+    const auto agent = request.field(field);
+    return agent.empty() ? session : session + "/" + std::string(agent);
+  };
+  result.session.value = named("x-claude-code-agent-id");
+  const bool is_lead = result.session.value == session;
+  if (!is_lead && result.parent.value.empty()) result.parent.value = named("x-claude-code-parent-agent-id");
+}
+
 }  // namespace
 
 std::uint64_t draw_random() {
@@ -95,6 +108,12 @@ expected<turn_identity> read_identity(const http_request& request, const json::o
   read_id(request, "x-session-id", hints ? &*hints : nullptr, "session", "session_id", result.session, failed);
   read_id(request, "x-parent-session-id", hints ? &*hints : nullptr, "parent", "parent", result.parent, failed);
   if (failed.any()) return failed.get();
+  if (result.session.value.empty()) {
+    read_claude_code(request, result);
+    for (const auto* id : {&result.session, &result.parent})
+      if (const auto why = id->value.empty() ? std::string{} : check_session_id(id->value); !why.empty())
+        return failure{errc::invalid_request, "a name in 'x-claude-code-*' " + why, "x-claude-code-session-id"};
+  }
   if (result.session.value.empty()) {
     result.session.value = "once-" + draw_name(draw);
     result.hints.final_turn = true;

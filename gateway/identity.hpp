@@ -1,5 +1,5 @@
-// Who speaks: session and parent from our headers, else from the body's `agent_hints`, else a fresh session that lives for one
-// turn. Also the hints themselves, in all the spellings that are read.
+// Who speaks: session and parent from our headers, else from the body's `agent_hints`, else from Claude Code's headers, else a fresh
+// session that lives for one turn. Also the hints themselves, in all the spellings that are read.
 #pragma once
 
 #include <boost/json/fwd.hpp>

@@ -47,6 +47,24 @@ TEST_CASE("a session is named by header, else by hint, else drawn for one turn")
   CHECK(anonymous->hints.final_turn);
 }
 
+TEST_CASE("Claude Code's headers name the lead, its subagents and theirs, after our own") {
+  const http_field session{"X-Claude-Code-Session-Id", "u1"}, agent{"x-claude-code-agent-id", "a"}, parent{"x-claude-code-parent-agent-id", "p"};
+  const auto names = [](std::vector<http_field> fields) {
+    const auto found = identify(std::move(fields), "{}");
+    REQUIRE(found);
+    CHECK_FALSE(found->hints.final_turn);
+    return found->session.value + " of " + found->parent.value;
+  };
+  CHECK(names({session}) == "u1 of ");
+  CHECK(names({session, agent}) == "u1/a of u1");
+  CHECK(names({session, agent, parent}) == "u1/a of u1/p");
+  CHECK(names({session, agent, {"x-session-id", "own"}}) == "own of ");
+  CHECK(names({session, agent, {"x-parent-session-id", "root"}}) == "u1/a of root");
+  const auto refused = identify({{"x-claude-code-session-id", "a b"}}, "{}");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().param == "x-claude-code-session-id");
+}
+
 TEST_CASE("hints are read in their groups and in their other spellings") {
   const auto grouped =
       identify({{"x-session-id", "s"}},
