@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gateway/json_reader.hpp"
 #include "gateway/json_text.hpp"
+#include "gateway/openai_request.hpp"
 
 namespace troupe::gateway {
 
