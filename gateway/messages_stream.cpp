@@ -172,7 +172,8 @@ class messages_stream final : public answer_writer {
     held_.append(text);
     if (is_blank(held_)) return;
     const auto whole = std::move(held_);
-    open(block_kind::text, R"({"type":"text","text":"","citations":null})", R"({"type":"text_delta","text":)", out);
+    // Without `citations`: not every client takes null for none.
+    open(block_kind::text, R"({"type":"text","text":""})", R"({"type":"text_delta","text":)", out);
     append_piece(whole, out);
   }
 
@@ -261,7 +262,7 @@ class messages_whole final : public answer_writer {
       out.append("}");
     } else {
       append_text(out, "{\"type\":\"text\",\"text\":", each.text);
-      out.append(",\"citations\":null}");
+      out.append("}");
     }
   }
 

@@ -61,7 +61,7 @@ std::string end_frames(const std::string& reason, const std::string& usage, cons
          frame("message_stop", "");
 }
 
-const std::string text_begin = R"({"type":"text","text":"","citations":null})";
+const std::string text_begin = R"({"type":"text","text":""})";
 const turn_usage usage{10, 8, 4, 2, 0, 0, 0};
 const auto final_usage = usage_json(2, 8, 4, 2);
 
@@ -151,7 +151,7 @@ TEST_CASE("a whole message joins the pieces of its blocks") {
         R"({"id":"msg_1","type":"message","role":"assistant","model":"claude-x","diagnostics":null,"content":[)"
         R"({"type":"thinking","thinking":"hm","signature":"troupe-00000000000000ab-0"},)"
         R"({"type":"tool_use","id":"call_a","name":"ls","caller":{"type":"direct"},"input":{"b": 1.50,"a":2}},)"
-        R"({"type":"text","text":"xy","citations":null},)"
+        R"({"type":"text","text":"xy"},)"
         R"({"type":"tool_use","id":"call_b","name":"pwd","caller":{"type":"direct"},"input":{}}],)"
         R"("stop_reason":"tool_use","stop_sequence":null,"stop_details":null,"container":null,"usage":)" +
             final_usage + "}");

@@ -122,6 +122,19 @@ TEST_CASE("a Messages request becomes a turn, whatever its query says") {
         errc::model_not_found);
 }
 
+TEST_CASE("a bound of a message that its model's context could never reach is none") {
+  const routed route;
+  const auto bound = [&](int tokens_max) {
+    const auto result = route("POST", "/v1/messages",
+                              R"({"messages":[{"role":"user","content":"Hi"}],"max_tokens":)" + std::to_string(tokens_max) + "}");
+    REQUIRE(std::holds_alternative<turn_job>(result));
+    return std::get<turn_job>(result).turn.tokens_max;
+  };
+  CHECK(bound(4095) == 4095);
+  CHECK(bound(4096) == 0);
+  CHECK(bound(128'000) == 0);
+}
+
 TEST_CASE("a count renders the conversation and counts its tokens") {
   const routed route;
   const std::string body = R"({"model":"gpt-4","messages":[{"role":"user","content":"Hi"}]})";
