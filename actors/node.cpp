@@ -203,6 +203,7 @@ node_local_actor::behavior_type node(node_pointer self, node_parts parts) {
       [self](const node_status_request&) { return report_status(self); },
       [self](const metrics_request&) { return report_metrics(self); },
       [self](const drain_request& request) { return take_drain(self, request); },
+      [self](const render_request& request) { return self->delegate(self->state.children.services.renderer, request); },
       [self](const node_tick&) {
         // Whoever still runs is past its time: main ends the process whatever they do.
         if (self->state.ending) end_node(self);

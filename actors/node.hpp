@@ -21,7 +21,10 @@ struct child_request {
   std::size_t index = 0;  ///< of a worker or a tier, in the config's order
 };
 
-using node_local_actor = node_actor::extend<caf::reacts_to<node_tick>, caf::replies_to<child_request>::with<caf::strong_actor_ptr>>;
+/// The node in its own process: it hands a rendering on to whichever renderer it has now.
+using node_local_actor =
+    node_actor::extend<caf::replies_to<render_request>::with<render_result>, caf::reacts_to<node_tick>,
+                       caf::replies_to<child_request>::with<caf::strong_actor_ptr>>;
 
 struct node_worker {
   worker_setup setup;  ///< of the current incarnation

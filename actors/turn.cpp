@@ -61,16 +61,16 @@ turn::turn(turn_setup setup) : setup_(std::move(setup)), stop_tokens_(setup_.req
 std::optional<failure> turn::fit_context(std::size_t prompt_tokens) {
   const std::size_t context = setup_.model->context_tokens_max;
   const std::size_t wish = std::max<std::size_t>(setup_.request.tokens_max, 1);
-  // Clients match this text to start compacting: keep it.
+  // Clients match these texts, to start compacting or to ask for a shorter answer: keep them.
   if (prompt_tokens > context)
     return failure{errc::context_length_exceeded,
                    "prompt is too long: " + std::to_string(prompt_tokens) + " tokens > " + std::to_string(context) + " maximum",
                    {}};
   if (prompt_tokens + wish > context)
     return failure{errc::context_length_exceeded,
-                   "This model's maximum context length is " + std::to_string(context) + " tokens: the prompt takes " +
-                       std::to_string(prompt_tokens) + " and the answer asks for " + std::to_string(wish) + ", " +
-                       std::to_string(prompt_tokens + wish) + " in total",
+                   "This model's maximum context length is " + std::to_string(context) +
+                       " tokens: input length and `max_tokens` exceed context limit: " + std::to_string(prompt_tokens) + " + " +
+                       std::to_string(wish) + " > " + std::to_string(context),
                    "max_tokens"};
   tokens_max_ = setup_.request.tokens_max != 0 ? setup_.request.tokens_max : static_cast<std::uint32_t>(context - prompt_tokens);
   return std::nullopt;

@@ -27,7 +27,7 @@ class node_link final : public actor_link {
 
 }  // namespace
 
-actor_link_factory make_actor_links(caf::actor_system& system, node_actor node) {
+actor_link_factory make_actor_links(caf::actor_system& system, gateway_node_actor node) {
   return [&system, node](const strand& where, const io_context_ptr& io) -> std::unique_ptr<actor_link> {
     return std::make_unique<node_link>(std::make_shared<shared_link>(shared_link{system, node, {}, where, io}));
   };

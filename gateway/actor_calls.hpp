@@ -8,13 +8,16 @@
 
 namespace troupe::gateway {
 
+/// A node as its gateway sees it: it renders too, with whichever renderer it has now.
+using gateway_node_actor = node_actor::extend<caf::replies_to<render_request>::with<render_result>>;
+
 /// Links ask `node` for the session directory, and again after it went down.
-actor_link_factory make_actor_links(caf::actor_system& system, node_actor node);
+actor_link_factory make_actor_links(caf::actor_system& system, gateway_node_actor node);
 
 /// What the actors of one connection share; all of them run on its strand.
 struct shared_link {
   caf::actor_system& system;
-  node_actor node;
+  gateway_node_actor node;
   session_directory_actor directory;  ///< as last learnt, may be null or dead
   strand where;
   io_context_ptr io;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "messages/turn.hpp"
 
@@ -17,11 +18,13 @@ class answer_writer {
   virtual void delta(const turn_delta& event, std::string& out) = 0;
   /// Not called for a turn that failed.
   virtual void finished(const turn_finished& event, std::string& out) = 0;
+  /// The last frame of a stream that had begun, perhaps with a comment alone. A whole answer that fails is not written at all.
+  virtual void failed(const failure& error, std::string_view request_id, std::string& out) = 0;
 };
 
 /// What every chunk of an answer repeats, and what the client asked to see.
 struct answer_shape {
-  std::string id;     ///< "chatcmpl-..."
+  std::string id;     ///< "chatcmpl-...", "msg_..."
   std::string model;  ///< as the client named it
   std::string fingerprint;
   std::int64_t created_s = 0;

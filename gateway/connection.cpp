@@ -171,11 +171,11 @@ class connection final : public connection_handle, public reply_channel, public 
     if (error == http::error::body_limit)
       why = {errc::body_too_large, "the body must be at most " + std::to_string(options_.body_bytes_max) + " bytes long", {}};
     keep_alive_ = false;
-    answer(http_request{}, std::move(why));
+    // What is known of the request decides the shape of the refusal.
+    answer(read_head(parser_->get()), std::move(why));
   }
 
-  http_request take_request() {
-    auto message = parser_->release();
+  static http_request read_head(const http::request<request_body>& message) {
     http_request request;
     request.method = std::string(message.method_string());
     const auto target = std::string_view(message.target());
@@ -183,6 +183,12 @@ class connection final : public connection_handle, public reply_channel, public 
     request.path = target.substr(0, mark);
     if (mark != target.npos) request.query = target.substr(mark + 1);
     for (const auto& field : message) request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
+    return request;
+  }
+
+  http_request take_request() {
+    auto message = parser_->release();
+    auto request = read_head(message);
     request.body = std::move(message.body());
     keep_alive_ = keep_alive_ && message.keep_alive();
     http_1_1_ = message.version() >= 11;
@@ -213,7 +219,7 @@ class connection final : public connection_handle, public reply_channel, public 
   void answer(const http_request& request, route_result result) {
     phase_ = phase::answering;
     read_deadline_ = never;
-    const auto running = std::make_shared<exchange>(*this, *link_, options_, request_id_of(request, draw_random));
+    const auto running = std::make_shared<exchange>(*this, *link_, options_, request_id_of(request, draw_random), error_shape_of(request));
     exchange_ = running;
     running->run(std::move(result));
     read();

@@ -27,6 +27,7 @@ class control_call final : public link_actor {
   }
   void ask(const node_status_request& question) { ask_node<node_status>(question); }
   void ask(const metrics_request& question) { ask_node<metrics_text>(question); }
+  void ask(const render_request& question) { ask_node<render_result>(question); }
   void ask(const session_find& question) { ask_directory<session_info>(question); }
   void ask(const session_list& question) { ask_directory<session_listing>(question); }
   void ask(const session_verb& question) { ask_directory<verb_answer>(question); }

@@ -25,6 +25,8 @@ class conversation_writer final : public answer_writer {
     inner_->finished(event, out);
   }
 
+  void failed(const failure& error, std::string_view request_id, std::string& out) override { inner_->failed(error, request_id, out); }
+
  private:
   std::unique_ptr<answer_writer> inner_;
   std::shared_ptr<conversation_index> index_;

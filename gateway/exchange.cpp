@@ -1,19 +1,20 @@
 #include "gateway/exchange.hpp"
 
 #include <algorithm>
-
-#include "gateway/error_shape.hpp"
+#include <iterator>
 
 namespace troupe::gateway {
 
-exchange::exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id)
-    : channel_(channel), actors_(actors), options_(options) {
-  fields_.push_back({"x-request-id", std::move(request_id)});
+exchange::exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id, error_shape shape)
+    : channel_(channel), actors_(actors), options_(options), request_id_(std::move(request_id)), shape_(shape) {
+  fields_.push_back({"x-request-id", request_id_});
+  if (shape_ == error_shape::anthropic) fields_.push_back({"request-id", request_id_});  // which its clients read
 }
 
 void exchange::run(route_result result) {
   if (auto* response = std::get_if<http_response>(&result)) return respond(std::move(*response));
   if (auto* error = std::get_if<failure>(&result)) return fail(*error);
+  if (auto* refused = std::get_if<refusal>(&result)) return fail(refused->why, std::move(refused->fields));
   if (auto* job = std::get_if<control_job>(&result)) return start(std::move(*job));
   start(std::move(std::get<turn_job>(result)));
 }
@@ -124,10 +125,14 @@ void exchange::respond(http_response response) {
   channel_.respond(std::move(response));
 }
 
-void exchange::fail(const failure& error) {
-  if (!stream_begun_) return respond(error_response(error));
+void exchange::fail(const failure& error, std::vector<http_field> fields) {
+  if (!stream_begun_) {
+    auto response = error_response(error, shape_, request_id_);
+    response.fields.insert(response.fields.end(), std::make_move_iterator(fields.begin()), std::make_move_iterator(fields.end()));
+    return respond(std::move(response));
+  }
   over_ = true;
-  channel_.stream_buffer().append("data: ").append(error_json(error)).append("\n\n");
+  writer_->failed(error, request_id_, channel_.stream_buffer());
   channel_.close_after();
   channel_.end_stream();
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gateway/actor_link.hpp"
+#include "gateway/error_shape.hpp"
 #include "gateway/http_message.hpp"
 #include "gateway/routes.hpp"
 
@@ -32,7 +33,7 @@ class reply_channel {
 
 class exchange : public std::enable_shared_from_this<exchange> {
  public:
-  exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id);
+  exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id, error_shape shape);
 
   void run(route_result result);
   /// When `wake` wants to be called, `never` when it does not.
@@ -52,11 +53,13 @@ class exchange : public std::enable_shared_from_this<exchange> {
   void begin_stream();
   void send_frames();
   void respond(http_response response);
-  void fail(const failure& error);
+  void fail(const failure& error, std::vector<http_field> fields = {});
 
   reply_channel& channel_;
   actor_link& actors_;
   const gateway_options& options_;
+  std::string request_id_;
+  error_shape shape_;
   std::vector<http_field> fields_;  // of every answer: x-request-id, x-session-id
   std::unique_ptr<actor_call> call_;
   std::unique_ptr<answer_writer> writer_;

@@ -10,7 +10,7 @@ namespace {
 
 bool is_text(const turn_delta& event) { return event.what == turn_delta::kind::text || event.what == turn_delta::kind::reasoning; }
 
-class completion_stream final : public answer_writer {
+class completion_stream final : public openai_writer {
  public:
   explicit completion_stream(answer_shape shape) : shape_(std::move(shape)) {
     open_ = "data: " + open_answer(shape_, "text_completion");
@@ -50,7 +50,7 @@ class completion_stream final : public answer_writer {
   completion_logprobs logprobs_;
 };
 
-class completion_whole final : public answer_writer {
+class completion_whole final : public openai_writer {
  public:
   explicit completion_whole(answer_shape shape) : shape_(std::move(shape)) {}
 

@@ -9,7 +9,7 @@ namespace troupe::gateway {
 namespace json = boost::json;
 namespace {
 
-void read_chat_logprobs(const json_reader& body, openai_turn& result) {
+void read_chat_logprobs(const json_reader& body, client_turn& result) {
   body.read("logprobs", result.wish.logprobs);
   std::int32_t top = 0;
   const bool counted = body.read("top_logprobs", top, {.min = 0, .max = limits::top_logprobs_max});
@@ -43,10 +43,10 @@ void read_prompt(const json_reader& body, turn_prompt& prompt) {
 
 }  // namespace
 
-expected<openai_turn> read_chat_request(const json::object& object) {
+expected<client_turn> read_chat_request(const json::object& object) {
   first_failure failed;
   const json_reader body(object, "", failed);
-  openai_turn result;
+  client_turn result;
   read_answer_wish(body, result.wish);
   refuse_unoffered(body);
   read_conversation(body, result.turn);
@@ -62,10 +62,10 @@ expected<openai_turn> read_chat_request(const json::object& object) {
   return result;
 }
 
-expected<openai_turn> read_completion_request(const json::object& object) {
+expected<client_turn> read_completion_request(const json::object& object) {
   first_failure failed;
   const json_reader body(object, "", failed);
-  openai_turn result;
+  client_turn result;
   read_answer_wish(body, result.wish);
   refuse_unoffered(body);
   read_prompt(body, result.turn.prompt);

@@ -39,17 +39,6 @@ void read_stop_string(const json::value& value, const std::string& path, turn_re
   turn.stop.emplace_back(text.data(), text.size());
 }
 
-void read_stop(const json_reader& body, turn_request& turn) {
-  const auto* stop = body.find("stop");
-  if (stop == nullptr) return;
-  if (stop->is_string()) return read_stop_string(*stop, "stop", turn, body.failed());
-  const auto* list = stop->if_array();
-  if (list == nullptr) return refuse_type(body.failed(), "stop", "a string or an array of strings");
-  if (list->size() > limits::stop_strings_max)
-    return body.refuse("stop", "must have at most " + std::to_string(limits::stop_strings_max) + " entries");
-  for (std::size_t i = 0; i < list->size(); ++i) read_stop_string((*list)[i], index_path("stop", i), turn, body.failed());
-}
-
 void refuse_parameter(const json_reader& body, std::string_view key, std::string_view why) {
   const auto path = body.path_of(key);
   body.failed().report(errc::unsupported_parameter, "'" + path + "' " + std::string(why), path);
@@ -77,13 +66,25 @@ void read_token_ids(const json::array& array, const std::string& path, std::vect
   }
 }
 
+void read_stop_strings(const json_reader& body, std::string_view key, turn_request& turn) {
+  const auto* stop = body.find(key);
+  if (stop == nullptr) return;
+  const auto path = body.path_of(key);
+  if (stop->is_string()) return read_stop_string(*stop, path, turn, body.failed());
+  const auto* list = stop->if_array();
+  if (list == nullptr) return refuse_type(body.failed(), path, "a string or an array of strings");
+  if (list->size() > limits::stop_strings_max)
+    return body.refuse(key, "must have at most " + std::to_string(limits::stop_strings_max) + " entries");
+  for (std::size_t i = 0; i < list->size(); ++i) read_stop_string((*list)[i], index_path(path, i), turn, body.failed());
+}
+
 void read_sampling(const json_reader& body, turn_request& turn) {
   read_wish(body, turn.sampling);
   if (!body.read("max_completion_tokens", turn.tokens_max, {.min = 1, .max = tokens_limit}))
     body.read("max_tokens", turn.tokens_max, {.min = 1, .max = tokens_limit});
   body.read("min_tokens", turn.tokens_min, {.min = 0, .max = tokens_limit});
   if (turn.tokens_max != 0 && turn.tokens_min > turn.tokens_max) body.refuse("min_tokens", "must not be above max_tokens");
-  read_stop(body, turn);
+  read_stop_strings(body, "stop", turn);
   if (const auto* ids = body.array("stop_token_ids")) read_token_ids(*ids, "stop_token_ids", turn.stop_tokens, body.failed());
   body.read("ignore_eos", turn.ignore_eos);
   body.read("skip_special_tokens", turn.skip_special_tokens);

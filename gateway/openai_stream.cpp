@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "gateway/error_shape.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/openai_logprobs.hpp"
 
@@ -15,7 +16,7 @@ std::string tool_id_of(const turn_delta& event, const answer_shape& shape) {
 }
 
 /// {"index":0,"delta":{...}} chunks. Everything around the delta is made once.
-class chat_stream final : public answer_writer {
+class chat_stream final : public openai_writer {
  public:
   explicit chat_stream(answer_shape shape) : shape_(std::move(shape)) {
     open_ = "data: " + open_answer(shape_, "chat.completion.chunk");
@@ -95,7 +96,7 @@ class chat_stream final : public answer_writer {
   bool begun_ = false;
 };
 
-class chat_whole final : public answer_writer {
+class chat_whole final : public openai_writer {
  public:
   explicit chat_whole(answer_shape shape) : shape_(std::move(shape)) {}
 
@@ -171,6 +172,10 @@ class chat_whole final : public answer_writer {
 };
 
 }  // namespace
+
+void openai_writer::failed(const failure& error, std::string_view, std::string& out) {
+  out.append("data: ").append(error_json(error)).append("\n\n");
+}
 
 std::string_view finish_reason_of(turn_end how) noexcept {
   switch (how) {

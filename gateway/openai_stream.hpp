@@ -9,6 +9,12 @@
 
 namespace troupe::gateway {
 
+/// What OpenAI's writers have in common: a failure in the stream is a frame with the error object.
+class openai_writer : public answer_writer {
+ public:
+  void failed(const failure& error, std::string_view request_id, std::string& out) final;
+};
+
 /// Chat: role chunk, reasoning and content deltas, tool call deltas (id and name once, then argument fragments), a chunk with the
 /// finish reason, the usage when asked for, "[DONE]".
 std::unique_ptr<answer_writer> make_chat_writer(answer_shape shape);

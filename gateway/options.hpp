@@ -10,8 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
 #include "messages/base/limits.hpp"
+
+namespace troupe {
+struct turn_request;
+}
 
 namespace troupe::gateway {
 
@@ -25,6 +30,8 @@ struct gateway_model {
   /// Both are called from I/O threads, side by side. The flag of `tokenize` asks for the special tokens of the post-processor.
   std::function<std::vector<token_id>(std::string_view, bool)> tokenize;
   std::function<std::string(const std::vector<token_id>&)> detokenize;
+  /// What the node's renderer is to be given for a conversation; may be empty. Called as the two above.
+  std::function<expected<std::string>(const turn_request&)> template_input;
 };
 
 struct gateway_options {

@@ -1,4 +1,5 @@
 // POST /v1/chat/completions and POST /v1/completions.
+#include "gateway/openai_request.hpp"
 #include "gateway/openai_stream.hpp"
 #include "gateway/turn_route.hpp"
 

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <array>
 
-#include "gateway/error_shape.hpp"
-
 namespace troupe::gateway {
 namespace {
 
 constexpr std::array table{
     route{"POST", "/v1/chat/completions", chat_completions},
     route{"POST", "/v1/completions", completions},
+    route{"POST", "/v1/messages", create_message},
+    route{"POST", "/v1/messages/count_tokens", count_message_tokens},
     route{"GET", "/v1/models", list_models},
     route{"GET", "/v1/models/{*}", get_model},  // names with '/' arrive both encoded and not
     route{"POST", "/tokenize", tokenize},
@@ -51,10 +51,8 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
   return pattern.empty() && path.empty();
 }
 
-http_response refuse_method(const std::string& allowed) {
-  auto response = error_response({errc::method_not_allowed, "this path takes " + allowed, {}});
-  response.fields.push_back({"allow", allowed});
-  return response;
+refusal refuse_method(const std::string& allowed) {
+  return {{errc::method_not_allowed, "this path takes " + allowed, {}}, {{"allow", allowed}}};
 }
 
 bool serves(const route& entry, std::string_view method) { return entry.method == method || (method == "HEAD" && entry.method == "GET"); }

@@ -41,7 +41,13 @@ struct turn_job {
   std::vector<session_id> ended{};  ///< sessions that nobody will name again
 };
 
-using route_result = std::variant<http_response, failure, control_job, turn_job>;
+/// A failure whose answer has fields of its own.
+struct refusal {
+  failure why;
+  std::vector<http_field> fields;
+};
+
+using route_result = std::variant<http_response, failure, refusal, control_job, turn_job>;
 using path_arguments = std::vector<std::string>;  ///< decoded
 using route_handler = route_result (*)(const http_request&, const path_arguments&, const route_context&);
 
@@ -51,12 +57,14 @@ struct route {
   route_handler handle;
 };
 
-/// not_found for an unknown path; 405 with `allow` for a method that the path does not have. HEAD goes where GET goes.
+/// not_found for an unknown path; method_not_allowed with `allow` for a method that the path does not have. HEAD goes where GET goes.
 route_result dispatch(const http_request& request, const route_context& context);
 
 // One per endpoint, in route_<family>.cpp.
 route_result chat_completions(const http_request&, const path_arguments&, const route_context&);
 route_result completions(const http_request&, const path_arguments&, const route_context&);
+route_result create_message(const http_request&, const path_arguments&, const route_context&);
+route_result count_message_tokens(const http_request&, const path_arguments&, const route_context&);
 route_result list_models(const http_request&, const path_arguments&, const route_context&);
 route_result get_model(const http_request&, const path_arguments&, const route_context&);
 route_result tokenize(const http_request&, const path_arguments&, const route_context&);

@@ -5,7 +5,9 @@
 
 #include "gateway/client_identity.hpp"
 #include "gateway/conversation_writer.hpp"
+#include "gateway/json_reader.hpp"
 #include "gateway/json_text.hpp"
+#include "gateway/openai_request.hpp"
 
 namespace troupe::gateway {
 namespace {

@@ -1,14 +1,14 @@
-// What both completion endpoints do around their translation: identity, model, ids and the deadline.
+// What every endpoint that makes a turn does around their translation: identity, model, ids and the deadline.
 #pragma once
 
 #include <boost/json/object.hpp>
 
-#include "gateway/openai_request.hpp"
+#include "gateway/client_turn.hpp"
 #include "gateway/routes.hpp"
 
 namespace troupe::gateway {
 
-using turn_reader = expected<openai_turn> (*)(const boost::json::object& body);
+using turn_reader = expected<client_turn> (*)(const boost::json::object& body);
 using writer_factory = std::unique_ptr<answer_writer> (*)(answer_shape shape);
 
 route_result make_turn_job(const http_request& request, const route_context& context, turn_reader read, std::string_view id_prefix,

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "actors/node.hpp"
+#include "actors/session_prompts.hpp"
 #include "gateway/actor_calls.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
@@ -46,6 +47,7 @@ gateway_model describe(const std::shared_ptr<const actors::served_model>& model,
   result.tokenize = [model](std::string_view text, bool special) {
     return model->tokens->encode(text, {.add_special_tokens = special, .parse_special_tokens = true});
   };
+  result.template_input = [model](const turn_request& turn) { return actors::template_input(turn, *model); };
   result.detokenize = [model](const std::vector<token_id>& tokens) { return model->tokens->decode(tokens, {.skip_special_tokens = false}); };
   return result;
 }
@@ -83,7 +85,7 @@ expected<std::unique_ptr<running_node>> running_node::start(const actors::config
   caf::actor_cast<caf::strong_actor_ptr>(local)->get()->attach_functor([](const caf::error& why) {
     if (why && why != caf::exit_reason::user_shutdown) kill(getpid(), node_ended_signal);
   });
-  auto listening = server::start(std::move(options), make_actor_links(made->system_, made->node_));
+  auto listening = server::start(std::move(options), make_actor_links(made->system_, gateway_node_actor{local}));
   if (!listening) return listening.error();
   made->server_ = std::move(*listening);
   return made;

@@ -137,6 +137,15 @@ TEST_CASE("a node serves a turn from directory to device and back") {
   CHECK(status.workers[0].tokens_sampled + status.workers[1].tokens_sampled == 4);
 }
 
+TEST_CASE("a node renders with the renderer it has, also after that one has died") {
+  node_stage stage;
+  const auto render = [&](std::uint64_t id) { return stage.request<render_result>(stage.node, render_request{{id}, {"tiny"}, "{}"}).get().text; };
+  CHECK(render(1) == "hi");
+  const auto renderer = stage.request<caf::strong_actor_ptr>(stage.node, actors::child_request{actors::child_request::kind::template_renderer}).get();
+  stage.end(caf::actor_cast<caf::actor>(renderer));
+  CHECK(render(2) == "hi");
+}
+
 TEST_CASE("a worker's crash in mid-stream leaves no trace in the client's text, and the worker is back") {
   node_stage stage;
   auto session = stage.spawn_one("a");

@@ -250,7 +250,7 @@ TEST_CASE("prompts that cannot fit are refused with both numbers") {
   auto request = stage.text(2, std::string(60, 'x'));
   request.tokens_max = 41;
   CHECK(stage.ask(request).error().message ==
-        "This model's maximum context length is 100 tokens: the prompt takes 60 and the answer asks for 41, 101 in total");
+        "This model's maximum context length is 100 tokens: input length and `max_tokens` exceed context limit: 60 + 41 > 100");
   request.tokens_max = 40;
   request.id = {3};
   CHECK(stage.ask(request).get() == request_id{3});

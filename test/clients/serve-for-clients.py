@@ -6,7 +6,7 @@ sys.path.insert(0, os.environ["TROUPE_E2E"])
 import harness  # noqa: E402
 
 TOML = harness.model_toml(
-    harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*"]\n',
+    harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*", "claude-*"]\n',
     worker=f'backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\ntiming_script = "{harness.SOURCE}/test/clients/answers.json"\n')
 
 if __name__ == "__main__":

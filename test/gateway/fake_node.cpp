@@ -25,6 +25,7 @@ struct script_log {
   std::function<expected<verb_answer>(const session_verb&)> on_verb = [](const session_verb& verb) {
     return verb_answer{verb.id, verb_outcome::accepted, {}, 0};
   };
+  std::function<expected<std::string>(const render_request&)> on_render = [](const render_request& request) { return request.input; };
   std::optional<failure> spawn_refused;
   bool spawns_ignored = false;
   node_status status{"ready", 0, 0, 0, {}};
@@ -37,6 +38,7 @@ struct script_log {
   std::vector<session_spawn> spawns;
   std::vector<session_verb> verbs;
   std::vector<session_list> listings;
+  std::vector<render_request> renders;
   std::size_t directories_asked = 0;
   std::map<std::string, caf::actor> sessions;
   caf::actor directory;
@@ -166,6 +168,13 @@ caf::behavior fake_root(caf::event_based_actor* self, log_ptr log) {
         const std::lock_guard lock(log->mutex);
         return metrics_text{log->metrics};
       },
+      [=](const render_request& request) -> caf::result<render_result> {
+        log->add(log->renders, request);
+        const std::lock_guard lock(log->mutex);
+        const auto text = log->on_render(request);
+        if (!text) return make_error(text.error());
+        return render_result{*text};
+      },
   };
 }
 
@@ -202,7 +211,7 @@ fake_node::~fake_node() {
 }
 
 gateway::actor_link_factory fake_node::links() const {
-  return gateway::make_actor_links(state_->system, caf::actor_cast<node_actor>(state_->root));
+  return gateway::make_actor_links(state_->system, caf::actor_cast<gateway::gateway_node_actor>(state_->root));
 }
 
 void fake_node::play(std::function<turn_script(const turn_request&)> script) {
@@ -238,6 +247,11 @@ void fake_node::set_metrics(std::string text) {
   state_->log->metrics = std::move(text);
 }
 
+void fake_node::answer_renders(std::function<expected<std::string>(const render_request&)> answer) {
+  const std::lock_guard lock(state_->log->mutex);
+  state_->log->on_render = std::move(answer);
+}
+
 void fake_node::answer_verbs(std::function<expected<verb_answer>(const session_verb&)> answer) {
   const std::lock_guard lock(state_->log->mutex);
   state_->log->on_verb = std::move(answer);
@@ -248,6 +262,7 @@ turn_cancel fake_node::cancel(std::size_t n) { return state_->log->wait(state_->
 request_id fake_node::sink_gone(std::size_t n) { return state_->log->wait(state_->log->sinks_gone, n); }
 session_spawn fake_node::spawn(std::size_t n) { return state_->log->wait(state_->log->spawns, n); }
 session_verb fake_node::verb(std::size_t n) { return state_->log->wait(state_->log->verbs, n); }
+render_request fake_node::render(std::size_t n) { return state_->log->wait(state_->log->renders, n); }
 session_list fake_node::listing(std::size_t n) { return state_->log->wait(state_->log->listings, n); }
 
 std::size_t fake_node::turns() const {

@@ -52,6 +52,32 @@ TEST_CASE("every errc has its status and all four keys in OpenAI's shape") {
         R"({"error":{"message":"invalid_request","type":"invalid_request_error","param":"messages[0]","code":"invalid_request"}})");
 }
 
+TEST_CASE("every errc has its status and type in Anthropic's shape, where a full queue is a 529") {
+  for (std::size_t i = 1; i < errc_count; ++i) {
+    const auto code = static_cast<errc>(i);
+    const auto& info = describe(code);
+    const auto response = error_response({code, "why \"so\"", "a.b"}, error_shape::anthropic, "req-1");
+    CHECK(response.status == (code == errc::queue_full ? 529 : info.http_status));
+    CHECK(response.body == "{\"type\":\"error\",\"error\":{\"type\":\"" + std::string(info.anthropic_type) +
+                               "\",\"message\":\"why \\\"so\\\"\"},\"request_id\":\"req-1\"}");
+    CHECK((response.fields.size() == 1 && response.fields[0].name == "retry-after") == info.retryable);
+  }
+}
+
+TEST_CASE("the path or the version header decides the shape of failures") {
+  const auto shape = [](std::string path, std::vector<http_field> fields = {}) {
+    http_request request;
+    request.path = std::move(path);
+    request.fields = std::move(fields);
+    return error_shape_of(request);
+  };
+  CHECK(shape("/v1/messages") == error_shape::anthropic);
+  CHECK(shape("/v1/messages/count_tokens") == error_shape::anthropic);
+  CHECK(shape("/v1/messagesx") == error_shape::openai);
+  CHECK(shape("/v1/models") == error_shape::openai);
+  CHECK(shape("/v1/models", {{"Anthropic-Version", "2026-10-21"}}) == error_shape::anthropic);
+}
+
 TEST_CASE("a browser of another site is refused, everything else passes") {
   const guarded_address bound{"127.0.0.1", true};
   const auto check = [&](std::vector<http_field> fields, const guarded_address& where) {

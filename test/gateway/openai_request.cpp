@@ -12,13 +12,13 @@ using namespace troupe::gateway;
 
 namespace {
 
-expected<openai_turn> read_chat(std::string_view text) {
+expected<client_turn> read_chat(std::string_view text) {
   const auto body = parse_object(text);
   if (!body) return body.error();
   return read_chat_request(*body);
 }
 
-expected<openai_turn> read_completion(std::string_view text) {
+expected<client_turn> read_completion(std::string_view text) {
   const auto body = parse_object(text);
   if (!body) return body.error();
   return read_completion_request(*body);

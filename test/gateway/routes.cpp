@@ -44,11 +44,12 @@ TEST_CASE("unknown paths are not found and unknown methods are told what the pat
   const routed route;
   for (const auto* path : {"/", "/v1", "/v1/chat", "/v1/sessions/", "/v1/sessions//events", "/v1/models/", "/health/x", "*"})
     CHECK(failure_of(route("GET", path)).code == errc::not_found);
-  const auto refused = std::get<http_response>(route("DELETE", "/v1/sessions"));
-  CHECK(refused.status == 405);
+  const auto refused = std::get<refusal>(route("DELETE", "/v1/sessions"));
+  CHECK(refused.why.code == errc::method_not_allowed);
   CHECK(refused.fields.back().name == "allow");
   CHECK(refused.fields.back().value == "GET, HEAD, POST");
-  CHECK(std::get<http_response>(route("GET", "/v1/chat/completions")).fields.back().value == "POST");
+  CHECK(std::get<refusal>(route("GET", "/v1/chat/completions")).fields.back().value == "POST");
+  CHECK(std::get<refusal>(route("GET", "/v1/messages")).fields.back().value == "POST");
   CHECK(failure_of(route("GET", "/v1/models/%zz")).code == errc::invalid_request);
 }
 
@@ -56,6 +57,7 @@ TEST_CASE("models are listed and found by name, alias and escape") {
   routed route;
   CHECK(body_of(route("GET", "/v1/models")) ==
         R"({"object":"list","data":[)" + model_json + R"(],"has_more":false,"first_id":"small","last_id":"small"})");
+  CHECK(body_of(route("GET", "/v1/models?limit=1000")) == body_of(route("GET", "/v1/models")));
   CHECK(body_of(route("GET", "/v1/models/small")) == model_json);
   CHECK(body_of(route("GET", "/v1/models/gpt-9")) == model_json);
   CHECK(body_of(route("HEAD", "/v1/models/%73mall")) == model_json);
@@ -100,6 +102,54 @@ TEST_CASE("a chat request becomes a turn with its session, model, deadline and h
   job.writer->started({}, out);
   CHECK(out.starts_with(
       R"(data: {"id":"chatcmpl-0000000000000001","object":"chat.completion.chunk","created":1700,"model":"gpt-4","system_fingerprint":"fp_test",)"));
+}
+
+TEST_CASE("a Messages request becomes a turn, whatever its query says") {
+  const routed route;
+  auto result = route("POST", "/v1/messages?beta=true",
+                      R"({"model":"gpt-4","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]})", {{"x-session-id", "lead"}});
+  REQUIRE(std::holds_alternative<turn_job>(result));
+  const auto& job = std::get<turn_job>(result);
+  CHECK(job.spawn.id.value == "lead");
+  CHECK(job.turn.model.value == "small");
+  CHECK(job.turn.tokens_max == 9);
+  CHECK(job.stream);
+  std::string out;
+  job.writer->started({{}, 5, 2}, out);
+  CHECK(out.starts_with("event: message_start\ndata: "
+                        R"({"type":"message_start","message":{"id":"msg_0000000000000001","type":"message","role":"assistant","model":"gpt-4",)"));
+  CHECK(failure_of(route("POST", "/v1/messages", R"({"model":"big","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]})")).code ==
+        errc::model_not_found);
+}
+
+TEST_CASE("a bound of a message that its model's context could never reach is none") {
+  const routed route;
+  const auto bound = [&](int tokens_max) {
+    const auto result = route("POST", "/v1/messages",
+                              R"({"messages":[{"role":"user","content":"Hi"}],"max_tokens":)" + std::to_string(tokens_max) + "}");
+    REQUIRE(std::holds_alternative<turn_job>(result));
+    return std::get<turn_job>(result).turn.tokens_max;
+  };
+  CHECK(bound(4095) == 4095);
+  CHECK(bound(4096) == 0);
+  CHECK(bound(128'000) == 0);
+}
+
+TEST_CASE("a count renders the conversation and counts its tokens") {
+  const routed route;
+  const std::string body = R"({"model":"gpt-4","messages":[{"role":"user","content":"Hi"}]})";
+  auto result = route("POST", "/v1/messages/count_tokens?beta=true", body);
+  REQUIRE(std::holds_alternative<control_job>(result));
+  const auto& job = std::get<control_job>(result);
+  CHECK(std::get<render_request>(job.request) == render_request{{1}, {"small"}, "Hi"});
+  CHECK(job.answer(render_result{"<user>Hi"}).body == R"({"input_tokens":8})");
+  CHECK(failure_of(route("POST", "/v1/messages/count_tokens", R"({"messages":[]})")).param == "messages");
+  CHECK(failure_of(route("POST", "/v1/messages/count_tokens", R"({"model":"big","messages":[{"role":"user","content":"Hi"}]})")).code ==
+        errc::model_not_found);
+  CHECK(failure_of(route("POST", "/v1/messages/count_tokens", std::string(limits::tokenize_bytes_max + 1, ' '))).code == errc::body_too_large);
+  routed bare;
+  bare.options.models[0].template_input = nullptr;
+  CHECK(failure_of(bare("POST", "/v1/messages/count_tokens", body)).code == errc::unsupported_parameter);
 }
 
 TEST_CASE("timeouts are capped and must be numbers; unknown models and token ids are refused") {

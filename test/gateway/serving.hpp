@@ -35,6 +35,12 @@ inline gateway::gateway_options test_options() {
     for (const auto token : tokens) text.push_back(static_cast<char>(token));
     return text;
   };
+  model.template_input = [](const turn_request& turn) {
+    std::string input;
+    for (const auto& message : turn.prompt.messages)
+      for (const auto& block : message.blocks) input += block.text;
+    return expected<std::string>(input);
+  };
   options.models.push_back(std::move(model));
   return options;
 }

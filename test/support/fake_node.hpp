@@ -34,6 +34,7 @@ class fake_node {
   void ignore_spawns();  ///< they are counted and never answered
   void set_status(node_status status);
   void set_metrics(std::string text);
+  void answer_renders(std::function<expected<std::string>(const render_request&)> answer);  ///< until then with the input itself
   void answer_verbs(std::function<expected<verb_answer>(const session_verb&)> answer);
 
   // What happened; the n-th, counted from 1.
@@ -43,6 +44,7 @@ class fake_node {
   session_spawn spawn(std::size_t n);
   session_verb verb(std::size_t n);
   session_list listing(std::size_t n);
+  render_request render(std::size_t n);
   [[nodiscard]] std::size_t turns() const;
   [[nodiscard]] std::size_t cancels() const;
   [[nodiscard]] std::size_t directories_asked() const;

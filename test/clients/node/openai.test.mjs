@@ -1,29 +1,22 @@
 // The official `openai` client from npm: chat, streaming, tools, usage, errors, models, disconnect.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
 import OpenAI from "openai";
+import { serve, turnsRunning } from "./server.mjs";
 
 const question = [{ role: "user", content: "What is the capital of France?" }];
 const tools = ["read_file", "list_files"].map((name) => ({
   type: "function",
   function: { name, description: "d", parameters: { type: "object", properties: {} } },
 }));
-let server, url, client;
+let server, client;
 
 before(async () => {
-  server = spawn("/usr/bin/python3", ["serve-for-clients.py"], { stdio: ["pipe", "pipe", "inherit"] });
-  url = await new Promise((resolve, reject) => {
-    server.stdout.once("data", (data) => resolve(data.toString().trim()));
-    server.once("exit", (code) => reject(new Error(`the server ended with status ${code}`)));
-  });
-  client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", timeout: 30_000, maxRetries: 0 });
+  server = await serve();
+  client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "none", timeout: 30_000, maxRetries: 0 });
 });
 
-after(() => new Promise((resolve) => {
-  server.once("exit", resolve);
-  server.stdin.end();
-}));
+after(() => server.stop());
 
 const create = (answer, fields = {}, options = {}) =>
   client.chat.completions.create({ model: "scripted", messages: question, seed: answer, ...fields }, options);
@@ -71,9 +64,5 @@ test("errors have their classes", async () => {
 test("a disconnect ends the turn", async () => {
   const stream = await create(0, { stream: true, max_tokens: 5000, ignore_eos: true });
   for await (const _ of stream) break;
-  const deadline = Date.now() + 10_000;
-  let running;
-  do running = (await (await fetch(`${url}/health`)).json()).turns_running;
-  while (running !== 0 && Date.now() < deadline);
-  assert.equal(running, 0);
+  assert.equal(await turnsRunning(server.url), 0);
 });

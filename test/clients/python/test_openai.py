@@ -1,14 +1,11 @@
 """The official `openai` client from PyPI: chat, streaming, tools, usage, errors, models, disconnect."""
 import json
-import pathlib
 import unittest
 
 import harness
 import openai
+from scripted import TOML
 
-TOML = harness.model_toml(
-    harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*"]\n',
-    worker=f'backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\ntiming_script = {json.dumps(str(pathlib.Path(__file__).parents[1] / "answers.json"))}\n')
 TOOLS = [{"type": "function", "function": {"name": name, "description": "d", "parameters": {"type": "object", "properties": {}}}}
          for name in ("read_file", "list_files")]
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
