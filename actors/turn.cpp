@@ -60,7 +60,8 @@ turn::turn(turn_setup setup) : setup_(std::move(setup)), stop_tokens_(setup_.req
 
 std::optional<failure> turn::fit_context(std::size_t prompt_tokens) {
   const std::size_t context = setup_.model->context_tokens_max;
-  const std::size_t wish = std::max<std::size_t>(setup_.request.tokens_max, 1);
+  const auto& request = setup_.request;
+  const std::size_t wish = request.clip_tokens_max ? 1 : std::max<std::size_t>(request.tokens_max, 1);
   // Clients match these texts, to start compacting or to ask for a shorter answer: keep them.
   if (prompt_tokens > context)
     return failure{errc::context_length_exceeded,
@@ -72,7 +73,8 @@ std::optional<failure> turn::fit_context(std::size_t prompt_tokens) {
                        " tokens: input length and `max_tokens` exceed context limit: " + std::to_string(prompt_tokens) + " + " +
                        std::to_string(wish) + " > " + std::to_string(context),
                    "max_tokens"};
-  tokens_max_ = setup_.request.tokens_max != 0 ? setup_.request.tokens_max : static_cast<std::uint32_t>(context - prompt_tokens);
+  const auto room = static_cast<std::uint32_t>(context - prompt_tokens);
+  tokens_max_ = request.tokens_max != 0 ? std::min(request.tokens_max, room) : room;
   return std::nullopt;
 }
 

@@ -112,6 +112,8 @@ expected<client_turn> read_messages_request(const json::object& object) {
   body.read("stream", result.wish.stream);
   if (body.find("max_tokens") == nullptr) body.refuse("max_tokens", "is missing");
   read_sampling(body, result.turn);
+  // Clients must name a bound also when they want none: the AI SDK asks for 128,000 tokens of every model that it does not know.
+  result.turn.clip_tokens_max = true;
   read_stop_strings(body, "stop_sequences", result.turn);
   if (failed.any()) return failed.get();
   return result;

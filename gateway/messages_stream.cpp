@@ -31,10 +31,10 @@ void append_usage(std::string& out, const turn_usage& usage) {
   out.append("},\"server_tool_use\":null,\"service_tier\":\"standard\",\"inference_geo\":null,\"speed\":null}");
 }
 
-std::string_view stop_reason_of(const turn_finished& event) {
+std::string_view stop_reason_of(const turn_finished& event, const answer_shape& shape) {
   switch (event.how) {
     case turn_end::length:
-      return "max_tokens";
+      return event.usage.output_tokens < shape.tokens_max ? "model_context_window_exceeded" : "max_tokens";
     case turn_end::tool_calls:
       return "tool_use";
     default:
@@ -42,8 +42,8 @@ std::string_view stop_reason_of(const turn_finished& event) {
   }
 }
 
-void append_stop(std::string& out, const turn_finished& event) {
-  out.append("\"stop_reason\":\"").append(stop_reason_of(event)).append("\",\"stop_sequence\":");
+void append_stop(std::string& out, const turn_finished& event, const answer_shape& shape) {
+  out.append("\"stop_reason\":\"").append(stop_reason_of(event, shape)).append("\",\"stop_sequence\":");
   if (event.how == turn_end::stop && !event.stop_string.empty())
     append_json_string(out, event.stop_string);
   else
@@ -104,7 +104,7 @@ class messages_stream final : public answer_writer {
     close(out);
     open_frame("message_delta", out);
     out.append(",\"delta\":{");
-    append_stop(out, event);
+    append_stop(out, event, shape_);
     out.append("},\"usage\":");
     append_usage(out, event.usage);
     close_frame(out);
@@ -232,7 +232,7 @@ class messages_whole final : public answer_writer {
       append_block(blocks_[i], i, out);
     }
     out.append("],");
-    append_stop(out, event);
+    append_stop(out, event, shape_);
     out.append(",\"usage\":");
     append_usage(out, event.usage);
     out.append("}");

@@ -8,13 +8,7 @@
 namespace troupe::gateway {
 
 route_result create_message(const http_request& request, const path_arguments&, const route_context& context) {
-  auto result = make_turn_job(request, context, read_messages_request, "msg_", make_messages_writer);
-  auto* job = std::get_if<turn_job>(&result);
-  if (job == nullptr) return result;
-  // Clients must name a bound also when they want none: one that no answer could reach is none, and the context bounds it.
-  const auto* model = context.options.find_model(job->turn.model.value);
-  if (job->turn.tokens_max >= model->context_length) job->turn.tokens_max = 0;
-  return result;
+  return make_turn_job(request, context, read_messages_request, "msg_", make_messages_writer);
 }
 
 /// What a turn's `prompt_tokens` would be: rendered by the node's renderer, then tokenised here as sessions do.

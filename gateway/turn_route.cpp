@@ -67,6 +67,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   shape.fingerprint = (*model)->fingerprint;
   shape.created_s = context.unix_s;
   shape.turn = job.turn.id;
+  shape.tokens_max = job.turn.tokens_max;
   shape.stream = job.stream;
   shape.include_usage = translated->wish.include_usage;
   shape.logprobs = translated->wish.logprobs;

@@ -97,6 +97,7 @@ struct TurnRequest {
   cacheSalt @11 :Text;
   hints @12 :AgentHints;
   timeoutMs @13 :UInt32;
+  clipTokensMax @14 :Bool;
 }
 
 struct TurnStarted {

@@ -67,6 +67,7 @@ struct turn_request {
   turn_prompt prompt;
   sampling_wish sampling;
   std::uint32_t tokens_max = 0;  ///< of output; 0: what the context leaves
+  bool clip_tokens_max = false;  ///< where the context leaves less, the answer is shorter; otherwise the turn is refused
   std::uint32_t tokens_min = 0;
   std::vector<std::string> stop;
   std::vector<token_id> stop_tokens;

@@ -47,7 +47,7 @@ TROUPE_WIRE(agent_hints, AgentHints, AGENT_HINTS_FIELDS)
   F(Model, model)                                                                                                                    \
   F(Prompt, prompt) F(Sampling, sampling) F(TokensMax, tokens_max) F(TokensMin, tokens_min) F(Stop, stop) F(StopTokens, stop_tokens) \
       F(IgnoreEos, ignore_eos) F(SkipSpecialTokens, skip_special_tokens) F(ParseTools, parse_tools) F(CacheSalt, cache_salt)         \
-          F(Hints, hints) F(TimeoutMs, timeout_ms)
+          F(Hints, hints) F(TimeoutMs, timeout_ms) F(ClipTokensMax, clip_tokens_max)
 TROUPE_WIRE(turn_request, TurnRequest, TURN_REQUEST_FIELDS)
 
 #define TURN_STARTED_FIELDS(F) F(Id, id) F(PromptTokens, prompt_tokens) F(CachedTokens, cached_tokens)

@@ -244,7 +244,7 @@ TEST_CASE("a deadline ends a turn wherever it is, to the millisecond") {
 
 TEST_CASE("prompts that cannot fit are refused with both numbers") {
   one_turn stage;
-  stage.add_worker(1);
+  auto worker = stage.add_worker(1);
   auto too_long = stage.ask(stage.text(1, std::string(101, 'x')));
   CHECK(too_long.error() == failure{errc::context_length_exceeded, "prompt is too long: 101 tokens > 100 maximum", {}});
   auto request = stage.text(2, std::string(60, 'x'));
@@ -254,6 +254,11 @@ TEST_CASE("prompts that cannot fit are refused with both numbers") {
   request.tokens_max = 40;
   request.id = {3};
   CHECK(stage.ask(request).get() == request_id{3});
+  request.tokens_max = 41;
+  request.clip_tokens_max = true;
+  request.id = {5};
+  CHECK(stage.ask(request).get() == request_id{5});
+  CHECK(worker.script->admitted.back().tokens_max == 40);
   // A chat is only measured once it is rendered: its failure goes to the sink.
   stage.ask(stage.chat(4, std::string(100, 'x')));
   CHECK(*stage.heard == lines{"finished failed context_length_exceeded"});

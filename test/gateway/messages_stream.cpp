@@ -43,10 +43,11 @@ std::string frame(const std::string& type, const std::string& members) {
   return "event: " + type + "\ndata: {\"type\":\"" + type + "\"" + members + "}\n\n";
 }
 std::string begin_frame(int input, int read) {
-  return frame("message_start",
-               R"(,"message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","diagnostics":null,"content":[],"stop_reason":null,)"
-               R"("stop_sequence":null,"stop_details":null,"container":null,"usage":)" +
-                   usage_json(input, read, 0, 0) + "}");
+  return frame(
+      "message_start",
+      R"(,"message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-x","diagnostics":null,"content":[],"stop_reason":null,)"
+      R"("stop_sequence":null,"stop_details":null,"container":null,"usage":)" +
+          usage_json(input, read, 0, 0) + "}");
 }
 std::string open_frame(int index, const std::string& block) {
   return frame("content_block_start", ",\"index\":" + std::to_string(index) + ",\"content_block\":" + block);
@@ -109,6 +110,17 @@ TEST_CASE("streamed calls are blocks of their own, and space between blocks is l
 
 TEST_CASE("an answer without a word still begins and ends") {
   CHECK(streamed(answer_events().finished(turn_end::length, usage)) == begin_frame(2, 8) + end_frames("max_tokens", final_usage));
+}
+
+TEST_CASE("an answer that the context cut says so") {
+  auto shape = shape_of(true);
+  shape.tokens_max = 5;
+  const auto ended_by = [&](std::uint32_t output_tokens) {
+    const turn_usage used{10, 8, output_tokens, 0, 0, 0, 0};
+    return write(*make_messages_writer(shape), answer_events().finished(turn_end::length, used).all());
+  };
+  CHECK(ended_by(5) == begin_frame(2, 8) + end_frames("max_tokens", usage_json(2, 8, 5, 0)));
+  CHECK(ended_by(4) == begin_frame(2, 8) + end_frames("model_context_window_exceeded", usage_json(2, 8, 4, 0)));
 }
 
 TEST_CASE("a stop sequence is named, streamed and whole") {

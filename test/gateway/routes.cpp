@@ -113,6 +113,7 @@ TEST_CASE("a Messages request becomes a turn, whatever its query says") {
   CHECK(job.spawn.id.value == "lead");
   CHECK(job.turn.model.value == "small");
   CHECK(job.turn.tokens_max == 9);
+  CHECK(job.turn.clip_tokens_max);
   CHECK(job.stream);
   std::string out;
   job.writer->started({{}, 5, 2}, out);
@@ -120,19 +121,6 @@ TEST_CASE("a Messages request becomes a turn, whatever its query says") {
                         R"({"type":"message_start","message":{"id":"msg_0000000000000001","type":"message","role":"assistant","model":"gpt-4",)"));
   CHECK(failure_of(route("POST", "/v1/messages", R"({"model":"big","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]})")).code ==
         errc::model_not_found);
-}
-
-TEST_CASE("a bound of a message that its model's context could never reach is none") {
-  const routed route;
-  const auto bound = [&](int tokens_max) {
-    const auto result = route("POST", "/v1/messages",
-                              R"({"messages":[{"role":"user","content":"Hi"}],"max_tokens":)" + std::to_string(tokens_max) + "}");
-    REQUIRE(std::holds_alternative<turn_job>(result));
-    return std::get<turn_job>(result).turn.tokens_max;
-  };
-  CHECK(bound(4095) == 4095);
-  CHECK(bound(4096) == 0);
-  CHECK(bound(128'000) == 0);
 }
 
 TEST_CASE("a count renders the conversation and counts its tokens") {

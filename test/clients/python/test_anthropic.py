@@ -47,9 +47,10 @@ class Anthropic(unittest.TestCase):
         self.assertEqual((answer.stop_reason, answer.stop_sequence), ("stop_sequence", " capital"))
         self.assertEqual(self.create(0, max_tokens=2).stop_reason, "max_tokens")
 
-    def test_a_bound_beyond_the_context_is_none(self):
-        with self.client.messages.stream(**self.fields(0, max_tokens=128_000)) as stream:
-            self.assertEqual(stream.get_final_message().stop_reason, "end_turn")
+    def test_a_bound_beyond_the_context_shortens_the_answer(self):
+        for bound in (65_530, 128_000):
+            with self.client.messages.stream(**self.fields(0, max_tokens=bound)) as stream:
+                self.assertEqual(stream.get_final_message().stop_reason, "end_turn")
 
     def test_a_stream_has_its_input_at_the_start_and_its_whole_usage_at_the_end(self):
         events = list(self.create(0, stream=True))
