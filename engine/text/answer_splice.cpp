@@ -11,7 +11,10 @@ namespace troupe::text {
 void answer_splice::remember(std::vector<token_id> answer, std::vector<token_id> ends, answer_options options) {
   pending_.clear();
   if (!answer.empty() && std::ranges::find(ends, answer.back()) != ends.end()) answer.pop_back();
-  if (!answer.empty()) pending_.push_back({std::move(answer), std::move(ends), std::move(options)});
+  if (answer.empty()) return;
+  std::vector<core::chat_tool> tools(options.tools.begin(), options.tools.end());
+  options.tools = {};
+  pending_.push_back({std::move(answer), std::move(ends), std::move(options), std::move(tools)});
 }
 
 std::string answer_splice::spell(const std::vector<token_id>& tokens) const {
@@ -22,7 +25,8 @@ std::string answer_splice::spell(const std::vector<token_id>& tokens) const {
 
 /// The rendering of the pending answer begins at `begin` and ends before the token that ended it.
 void answer_splice::place(const std::string& rendered, std::size_t begin) {
-  auto [tokens, ends, options] = std::move(pending_.front());
+  auto [tokens, ends, options, tools] = std::move(pending_.front());
+  options.tools = tools;
   const auto rest = std::string_view(rendered).substr(begin);
   for (const auto& special : tokenizer_->find_specials(rest)) {
     if (std::ranges::find(ends, special.token) == ends.end()) continue;

@@ -18,7 +18,7 @@ class answer_splice {
  public:
   explicit answer_splice(std::shared_ptr<const tokenizer> tokens) : tokenizer_(std::move(tokens)) {}
 
-  /// The answer to the prompt that `apply` made last. `ends`: the tokens one of which ended it, in `answer` or not.
+  /// The answer to the prompt that `apply` made last. `ends`: the tokens one of which ended it, in `answer` or not. The options' tools are copied.
   void remember(std::vector<token_id> answer, std::vector<token_id> ends, answer_options options);
   /// The text of the next prompt, with answers in place of their renderings.
   std::string apply(std::string rendered);
@@ -35,6 +35,7 @@ class answer_splice {
   struct pending_answer {
     std::vector<token_id> tokens, ends;
     answer_options options;
+    std::vector<core::chat_tool> tools;  ///< of the options
   };
 
   void place(const std::string& rendered, std::size_t begin);
