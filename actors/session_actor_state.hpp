@@ -67,7 +67,7 @@ struct session_actor_state {
   std::vector<core::block_identity> head;  ///< of the last main prompt: what is the system's and the tools'
   std::vector<session_legacy> superseded;  ///< until the next prompt owns what it keeps
   bool has_inherited = false;              ///< from children that have died
-  bool has_tools = false;                  ///< the last main prompt offers some
+  std::size_t tooled_messages = 0;         ///< of the last main prompt, if it offers tools
   std::optional<owner_id> resting;   ///< the owner before a rest: the stores still keep what it pinned
   session_verb_memory verbs;
   std::unordered_map<std::string, std::vector<verb_promise>> verbs_waiting;

@@ -72,9 +72,10 @@ text::encoded_prompt session_prompts::encode_ahead(const scope& of, std::string 
 }
 
 text::encoded_prompt session_prompts::encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered) {
-  text::answer_splice no_answers{of.model->tokens};
   if (of.keep) take_scope(of);
-  auto& splice = of.keep ? *splice_ : no_answers;
+  const bool is_of_scope = splice_ && kept_ == kept_scope{of.model, of.tenant, of.cache_salt};
+  auto beside = is_of_scope && !of.keep ? *splice_ : text::answer_splice{of.model->tokens};
+  auto& splice = of.keep ? *splice_ : beside;
   const auto text = splice.apply(rendered);
   auto encoded = encode(of, text, rendered_options, splice.forced());
   text::prompt_roles aside;

@@ -139,7 +139,10 @@ void take_rendered(session_pointer self, request_id id, std::uint32_t asked, con
   const bool reasons = ends_in_reasoning(rendered.text);
   found->render_input.clear();
   auto prompt = self->state.prompts.encode_chat(found->prompt_scope, found->work.request().prompt, rendered.text);
-  if (auto error = found->work.take_prompt(std::move(prompt), reasons)) return fail_turn(self, id, std::move(*error));
+  if (auto error = found->work.take_prompt(std::move(prompt), reasons)) {
+    if (found->prompt_scope.keep) self->state.prompts.forget();  // what is too long is not worth its memory
+    return fail_turn(self, id, std::move(*error));
+  }
   if (found->prompt_scope.keep) {
     take_breakpoints(self, *found);
     note_prompt(self, found->work);
@@ -235,10 +238,11 @@ std::optional<failure> refusal(session_pointer self) {
   return std::nullopt;
 }
 
-/// Beside the main turn; or a title, a classifier: without tools, in an agent's name that works with them. It disturbs nothing.
+/// Beside the main turn; or a title, a classifier: without tools, in an agent's name that works with them, and no longer than its conversation.
+/// It disturbs nothing.
 bool is_side_call(const session_actor_state& state, const turn_prompt& prompt) {
   if (state.life.state() == session_state::generating) return true;
-  return state.has_tools && prompt.what == turn_prompt::kind::chat && prompt.tools.empty();
+  return prompt.what == turn_prompt::kind::chat && prompt.tools.empty() && prompt.messages.size() <= state.tooled_messages;
 }
 
 expected<session_turn> make_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
@@ -293,7 +297,8 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
   const bool is_main = made->prompt_scope.keep;
   const bool resumes = is_main && state.life.state() == session_state::tool_paused;
   if (is_main) {
-    state.has_tools = !made->work.request().prompt.tools.empty();
+    const auto& prompt = made->work.request().prompt;
+    state.tooled_messages = prompt.tools.empty() ? 0 : prompt.messages.size();
     state.wishes.take(made->work.request().hints.retain, now_of(self));
     state.cache_ttl = milliseconds{made->work.request().hints.cache_ttl_ms};
     state.pause_announced_ms.reset();

@@ -7,6 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "engine/text/volatile_text.hpp"
 #include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
@@ -21,12 +22,15 @@ std::uint64_t join(std::uint64_t before, key_kind kind, std::uint64_t value) {
   return XXH3_64bits(parts, sizeof parts);
 }
 
-/// Of a message without its reasoning: clients drop that, or some of it.
+/// Of a message without its reasoning: clients drop that, or some of it. Nor what they change in each request.
 std::uint64_t hash_of(const core::chat_message& message) {
   std::uint64_t hash = static_cast<std::uint64_t>(message.role);
   for (const auto& block : message.blocks) {
     if (block.what == core::chat_block::kind::reasoning) continue;
-    hash = join(hash, static_cast<key_kind>(block.what), hash_of(block.text, hash_of(block.name, hash_of(block.id, 0))));
+    const bool is_system = message.role == core::chat_role::system;
+    const auto said = is_system ? text::without_volatile(block.text, text::usual_volatile_patterns()) : std::string{};
+    const std::string_view words = is_system ? said : block.text;
+    hash = join(hash, static_cast<key_kind>(block.what), hash_of(words, hash_of(block.name, hash_of(block.id, 0))));
   }
   return hash;
 }
@@ -92,7 +96,7 @@ conversation_index::match conversation_index::find(std::string_view scope, std::
   match result;
   result.asked = prefixes.back();
   auto at = look_up(scope_hash, messages, prefixes);
-  result.is_new = at == entries_.end();
+  result.is_new = at == entries_.end() || at->running > 0;
   if (result.is_new) {
     entries_.push_front({session_id{std::move(offered)}, scope_hash, {}});
     at = entries_.begin();
@@ -100,15 +104,26 @@ conversation_index::match conversation_index::find(std::string_view scope, std::
   }
   entries_.splice(entries_.begin(), entries_, at);
   add_key(at, asked_key(result.asked));
+  ++at->running;
   result.session = at->session;
-  while (entries_.size() > sessions_max_) {
-    const auto last = std::prev(entries_.end());
-    for (const auto key : last->keys) forget_key(last, key);
-    by_name_.erase(last->session.value);
-    result.ended.push_back(std::move(last->session));
-    entries_.pop_back();
-  }
+  if (entries_.size() > sessions_max_) give_up_oldest(result.ended);
   return result;
+}
+
+/// As many as connections may run besides.
+void conversation_index::give_up_oldest(std::vector<session_id>& ended) {
+  const auto oldest = std::find_if(entries_.rbegin(), entries_.rend(), [](const entry& each) { return each.running == 0; });
+  if (oldest == entries_.rend()) return;
+  const auto at = std::prev(oldest.base());
+  for (const auto key : at->keys) forget_key(at, key);
+  by_name_.erase(at->session.value);
+  ended.push_back(std::move(at->session));
+  entries_.erase(at);
+}
+
+void conversation_index::leave(const session_id& session) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = by_name_.find(session.value); known != by_name_.end() && known->second->running > 0) --known->second->running;
 }
 
 void conversation_index::answered(const session_id& session, std::uint64_t asked, std::string_view text, std::span<const std::string> calls) {

@@ -1,6 +1,7 @@
 // Which session an unnamed conversation goes on: the client sends all of its messages with every request, so what it has said before says who
 // it is. A conversation is known again by the ids of tool calls that it answers, else by an answer of ours behind the messages that it was
-// given to, else by the messages alone. Of one gateway, shared by its threads; bounded: the session that was used longest ago is given up.
+// given to, else by the messages alone. Of one gateway, shared by its threads; bounded: of
+// sessions at rest the one that was used longest ago is given up.
 #pragma once
 
 #include <cstddef>
@@ -28,11 +29,14 @@ class conversation_index {
     bool is_new = false;             ///< `session` is the name that was offered
     std::vector<session_id> ended;   ///< given up: nobody will name them again
   };
-  /// `scope` keeps apart what must not meet: tenant, model, the client's weak key. The session takes `offered` as its name when no known one fits.
+  /// `scope` keeps apart what must not meet: model, salt, the client's weak key. The session takes `offered` as its name when no known one
+  /// fits or a turn of the one that fits is running: who branches has a session for each branch. A turn runs from here until `leave`.
   match find(std::string_view scope, std::span<const core::chat_message> messages, std::string offered);
 
   /// The answer to what was asked: its text and the ids of its calls. Nothing happens when the session has been given up meanwhile.
   void answered(const session_id& session, std::uint64_t asked, std::string_view text, std::span<const std::string> calls);
+
+  void leave(const session_id& session);
 
   [[nodiscard]] std::size_t size() const;
 
@@ -41,10 +45,12 @@ class conversation_index {
     session_id session;
     std::uint64_t scope = 0;
     std::vector<std::uint64_t> keys;  ///< under which it is found, the oldest first
+    std::uint32_t running = 0;
   };
   using entries = std::list<entry>;  ///< the one used last in front
 
   entries::iterator look_up(std::uint64_t scope, std::span<const core::chat_message> messages, std::span<const std::uint64_t> before);
+  void give_up_oldest(std::vector<session_id>& ended);
   void add_key(entries::iterator at, std::uint64_t key);
   void forget_key(entries::iterator at, std::uint64_t key);
 

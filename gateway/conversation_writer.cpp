@@ -10,6 +10,9 @@ class conversation_writer final : public answer_writer {
  public:
   conversation_writer(std::unique_ptr<answer_writer> inner, std::shared_ptr<conversation_index> index, session_id session, std::uint64_t asked)
       : inner_(std::move(inner)), index_(std::move(index)), session_(std::move(session)), asked_(asked) {}
+  conversation_writer(const conversation_writer&) = delete;
+  conversation_writer& operator=(const conversation_writer&) = delete;
+  ~conversation_writer() override { index_->leave(session_); }
 
   void started(const turn_started& event, std::string& out) override { inner_->started(event, out); }
 

@@ -67,8 +67,8 @@ std::uint32_t read_tools(const json_reader& body, turn_request& turn) {
   }
   for (std::size_t i = 0; i < tools->size(); ++i)
     ttl_ms = std::max(ttl_ms, read_tool((*tools)[i], index_path("tools", i), turn.prompt, body.failed()));
-  if (!offered) turn.prompt.tools.clear();
-  turn.parse_tools = !turn.prompt.tools.empty();
+  // Without calls the tools stay in the prompt: it would differ from its begin on otherwise.
+  turn.parse_tools = offered && !turn.prompt.tools.empty();
   return ttl_ms;
 }
 

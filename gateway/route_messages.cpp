@@ -11,7 +11,8 @@ route_result create_message(const http_request& request, const path_arguments&, 
   return make_turn_job(request, context, read_messages_request, "msg_", make_messages_writer);
 }
 
-/// What a turn's `prompt_tokens` would be: rendered by the node's renderer, then tokenised here as sessions do.
+/// What a turn's `prompt_tokens` would be: rendered by the node's renderer, then tokenised here as sessions do. A session may have spelled its
+/// own answers in more tokens (answer_splice).
 route_result count_message_tokens(const http_request& request, const path_arguments&, const route_context& context) {
   if (request.body.size() > limits::tokenize_bytes_max)
     return failure{errc::body_too_large, "the body must be at most " + std::to_string(limits::tokenize_bytes_max) + " bytes long", {}};

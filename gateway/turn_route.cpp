@@ -14,11 +14,11 @@ namespace {
 
 /// The session that an unnamed conversation goes on.
 std::optional<conversation_index::match> find_conversation(const route_context& context, const turn_identity& identity,
-                                                           const turn_prompt& prompt, std::string_view weak_key, const gateway_model& model) {
-  if (identity.is_named || !context.conversations || prompt.what != turn_prompt::kind::chat) return std::nullopt;
+                                                           const turn_request& turn, std::string_view weak_key, const gateway_model& model) {
+  if (identity.is_named || !context.conversations || turn.prompt.what != turn_prompt::kind::chat) return std::nullopt;
   std::string scope = model.name.value;
-  scope.append(1, '\n').append(weak_key);
-  return context.conversations->find(scope, prompt.messages, "auto-" + draw_name(context.draw));
+  scope.append(1, '\n').append(turn.cache_salt).append(1, '\n').append(weak_key);
+  return context.conversations->find(scope, turn.prompt.messages, "auto-" + draw_name(context.draw));
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   if (!model) return model.error();
   if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
 
-  auto conversation = find_conversation(context, *identity, translated->turn.prompt, read_weak_key(*body), **model);
+  auto conversation = find_conversation(context, *identity, translated->turn, read_weak_key(*body), **model);
   if (conversation) {
     identity->session = conversation->session;
     identity->hints.final_turn = identity->is_final;

@@ -35,14 +35,14 @@ void answer_splice::place(const std::string& rendered, std::size_t begin) {
     const auto canonical = tokenizer_->encode(written, {.add_special_tokens = false, .parse_special_tokens = true});
     if (text == written && canonical == tokens) return;
     if (text != written && !says_the_same(read_answer(tokenizer_, options, tokens), read_answer(tokenizer_, options, canonical))) return;
-    known_.push_back({begin, begin + written.size(), std::move(text), std::move(tokens)});
+    known_.push_back({begin, begin + written.size(), begin + std::max(special.end, special.decided), std::move(text), std::move(tokens)});
     return;
   }
 }
 
 std::string answer_splice::apply(std::string rendered) {
   const auto equal = common_bytes(rendered_, rendered);
-  std::erase_if(known_, [&](const answer& each) { return each.end > equal; });
+  std::erase_if(known_, [&](const answer& each) { return each.decided > equal; });
   if (!pending_.empty() && equal == rendered_.size() && rendered.size() > equal) place(rendered, equal);
   pending_.clear();
   forced_.clear();

@@ -29,6 +29,7 @@ class answer_splice {
  private:
   struct answer {
     std::size_t begin = 0, end = 0;  ///< of its rendering, in the rendered text
+    std::size_t decided = 0;         ///< text that is equal up to here, behind its end token, has the same answer
     std::string text;                ///< as generated
     std::vector<token_id> tokens;
   };

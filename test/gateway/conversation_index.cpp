@@ -19,6 +19,12 @@ chat_message thinks(std::string reasoning, std::string text) {
 chat_message calls(std::string id) { return {chat_role::assistant, {{chat_block::kind::tool_call, "{}", std::move(id), "look"}}}; }
 chat_message result(std::string id) { return {chat_role::tool, {{chat_block::kind::tool_result, "seen", std::move(id), {}}}}; }
 
+/// The turn has ended with this answer.
+void answer(conversation_index& index, const conversation_index::match& asked, std::string_view text, const std::vector<std::string>& ids = {}) {
+  index.answered(asked.session, asked.asked, text, ids);
+  index.leave(asked.session);
+}
+
 messages operator+(messages before, chat_message next) {
   before.push_back(std::move(next));
   return before;
@@ -35,8 +41,8 @@ TEST_CASE("a conversation goes on behind the answer that it was given") {
   CHECK(first.session.value == "a");
   CHECK(second.is_new);  // the same words, but nobody has answered them yet
   CHECK(second.session.value == "b");
-  index.answered(first.session, first.asked, "hi A", {});
-  index.answered(second.session, second.asked, "hi B", {});
+  answer(index, first, "hi A");
+  answer(index, second, "hi B");
   const auto on_a = index.find("m", hello + thinks("hm", "hi A") + says(chat_role::user, "more"), "c");
   CHECK_FALSE(on_a.is_new);
   CHECK(on_a.session.value == "a");
@@ -47,7 +53,7 @@ TEST_CASE("a conversation goes on behind the answer that it was given") {
 TEST_CASE("who answers a call of ours is who was told it, whatever became of the text before") {
   conversation_index index(10);
   const auto asked = index.find("m", hello, "a");
-  index.answered(asked.session, asked.asked, "", std::vector<std::string>{"call_1", "call_2"});
+  answer(index, asked, "", {"call_1", "call_2"});
   const messages compacted{says(chat_role::user, "a summary"), calls("call_2"), result("call_2")};
   CHECK(index.find("m", compacted, "b").session.value == "a");
   const messages foreign{says(chat_role::user, "a summary"), calls("call_9"), result("call_9")};
@@ -57,11 +63,11 @@ TEST_CASE("who answers a call of ours is who was told it, whatever became of the
 TEST_CASE("an answer that the client has edited, and a turn taken back, are known by the messages before") {
   conversation_index index(10);
   const auto asked = index.find("m", hello, "a");
-  index.answered(asked.session, asked.asked, "hi", {});
+  answer(index, asked, "hi");
   const auto edited = hello + says(chat_role::assistant, "HI") + says(chat_role::user, "more");
   const auto second = index.find("m", edited, "b");
   CHECK(second.session.value == "a");
-  index.answered(second.session, second.asked, "long", {});
+  answer(index, second, "long");
   CHECK(index.find("m", hello + says(chat_role::assistant, "hi") + says(chat_role::user, "something else"), "c").session.value == "a");
 }
 
@@ -70,13 +76,15 @@ TEST_CASE("the session used longest ago is given up, and nothing leads to it any
   const auto ask = [&](std::string name) {
     const messages asked{says(chat_role::user, "I am " + name)};
     auto found = index.find("m", asked, name);
-    index.answered(found.session, found.asked, "hi " + name, std::vector{"call " + name});
+    answer(index, found, "hi " + name, {"call " + name});
     return found;
   };
   CHECK(ask("a").ended.empty());
   CHECK(ask("b").ended.empty());
   const messages again{says(chat_role::user, "I am a"), says(chat_role::assistant, "hi a"), says(chat_role::user, "more")};
-  CHECK(index.find("m", again, "x").session.value == "a");
+  const auto on = index.find("m", again, "x");
+  CHECK(on.session.value == "a");
+  index.leave(on.session);
   CHECK(ask("c").ended == std::vector{session_id{"b"}});
   CHECK(index.size() == 2);
   const messages late{says(chat_role::user, "I am b"), calls("call b"), result("call b")};
@@ -94,9 +102,33 @@ TEST_CASE("a session has so many keys and no more, the oldest go first") {
     const auto found = index.find("m", said, "a" + std::to_string(turn));
     CHECK(found.session.value == "a0");
     const auto text = std::to_string(turn);
-    index.answered(found.session, found.asked, text, {});
+    answer(index, found, text);
     said = said + says(chat_role::assistant, text) + says(chat_role::user, "on");
   }
   CHECK(index.size() == 1);
   CHECK(index.find("m", hello + says(chat_role::assistant, "0") + says(chat_role::user, "on"), "b").is_new);
+}
+
+TEST_CASE("who branches while the conversation runs has a session for each branch, and nobody who runs is given up") {
+  conversation_index index(1);
+  const auto asked = index.find("m", hello, "a");
+  answer(index, asked, "hi");
+  const auto one = index.find("m", hello + says(chat_role::assistant, "hi") + says(chat_role::user, "one"), "b");
+  CHECK(one.session.value == "a");
+  const auto two = index.find("m", hello + says(chat_role::assistant, "hi") + says(chat_role::user, "two"), "b");
+  CHECK(two.session.value == "b");
+  CHECK(two.is_new);
+  CHECK(two.ended.empty());
+  CHECK(index.size() == 2);
+  index.leave(one.session);
+  CHECK(index.find("m", messages{says(chat_role::user, "three")}, "c").ended == std::vector{session_id{"a"}});
+}
+
+TEST_CASE("what a client changes in its system message with each request does not make another conversation of it") {
+  conversation_index index(10);
+  const auto system = [](int left) { return says(chat_role::system, "be brief <total_tokens>" + std::to_string(left) + " left</total_tokens>"); };
+  const auto asked = index.find("m", messages{system(9), says(chat_role::user, "hello")}, "a");
+  answer(index, asked, "hi");
+  const messages next{system(7), says(chat_role::user, "hello"), says(chat_role::assistant, "hi"), says(chat_role::user, "more")};
+  CHECK(index.find("m", next, "b").session.value == "a");
 }

@@ -115,7 +115,7 @@ TEST_CASE("tools are given to templates as functions with their schema as it cam
   CHECK(result->turn.parse_tools);
   const auto none = read(with(R"("tools":[{"name":"ls","input_schema":{}}],"tool_choice":{"type":"none"})"));
   REQUIRE(none);
-  CHECK(none->turn.prompt.tools.empty());
+  CHECK(none->turn.prompt.tools.size() == 1);
   CHECK_FALSE(none->turn.parse_tools);
   const auto single = read(with(R"("tools":[],"tool_choice":{"type":"auto","disable_parallel_tool_use":true})"));
   REQUIRE(single);

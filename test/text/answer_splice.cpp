@@ -123,6 +123,8 @@ TEST_CASE("a history that is rewritten before an answer loses it, and those befo
   const std::string other = "<|im_end|>\n<|im_start|>user\nother<|im_end|>\n<|im_start|>assistant\n";
   CHECK(world.prompt(begin + written + other + "fine" + result) == first + generated + world.encode(other + "fine" + result));
   CHECK(world.splice->answers() == 1);
+  CHECK(world.prompt(begin + written + " and more" + result) == world.encode(begin + written + " and more" + result));
+  CHECK(world.splice->answers() == 0);
   CHECK(world.prompt("<|im_start|>user\nanew<|im_end|>\n") == world.encode("<|im_start|>user\nanew<|im_end|>\n"));
   CHECK(world.splice->answers() == 0);
 }
