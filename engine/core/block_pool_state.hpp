@@ -1,4 +1,4 @@
-// The records behind block_pool, shared by its two source files and nobody else.
+// The records behind block_pool, shared by its source files and nobody else.
 //
 // uses = leases of the block + children in use. It drops to zero only after every block below has dropped to zero, so the policy hears of
 // children before parents, in whatever order a caller ends its leases.

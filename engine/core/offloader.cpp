@@ -101,7 +101,9 @@ void offloader::offer_again(std::span<const block_index> chain) {
     }
   }
   if (waiting.empty()) return;
-  std::erase_if(queue_, [&](const block_hash& hash) { return waiting.contains(hash) && (leaving_.push_back(hash), true); });
+  const auto named = std::ranges::stable_partition(queue_, [&](const block_hash& hash) { return !waiting.contains(hash); });
+  leaving_.insert(leaving_.end(), named.begin(), named.end());
+  queue_.erase(named.begin(), named.end());
 }
 
 void offloader::granted(const slot_grant& grant) {

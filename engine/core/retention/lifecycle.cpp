@@ -230,7 +230,10 @@ std::vector<context_outlook> lifecycle_policy::take_outlooks(std::uint32_t block
   standings_.visit_in_order([&](context_id which) {
     context_record& at = contexts_[which];
     const bool is_pinned = standings_.key(which).rank > rank_max;
-    if (is_pinned || counted >= std::size_t{blocks} + slack) return stays = standings_.key(which), false;
+    if (is_pinned || counted >= std::size_t{blocks} + slack) {
+      stays = standings_.key(which);
+      return false;
+    }
     if (!blocks_[at.held.back()].is_idle) return true;
     if (counted < blocks && !std::exchange(at.is_leaving, true)) untold_.push_back(which);
     counted += std::max(blocks_of_its_own(at), std::size_t{1});
