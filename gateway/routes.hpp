@@ -13,6 +13,7 @@
 
 #include "gateway/actor_link.hpp"
 #include "gateway/answer_writer.hpp"
+#include "gateway/caller.hpp"
 #include "gateway/conversation_index.hpp"
 #include "gateway/http_message.hpp"
 #include "gateway/identity.hpp"
@@ -25,6 +26,7 @@ struct route_context {
   random_source draw = draw_random;
   std::int64_t unix_s = 0;  ///< now
   std::shared_ptr<conversation_index> conversations{};  ///< null: what nobody names lives for one turn
+  caller who{};
 };
 
 struct control_job {
