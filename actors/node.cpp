@@ -29,8 +29,9 @@ Handle watched(node_pointer self, Handle handle) {
 void start_trace(node_pointer self) {
   auto& system = self->system();
   const auto& setup = self->state.parts.trace;
+  // Detached where it writes a file.
   self->state.children.services.trace =
-      watched(self, own_threads(self) ? system.spawn<caf::detached>(trace, setup) : system.spawn(trace, setup));
+      watched(self, own_threads(self) && !setup.path.empty() ? system.spawn<caf::detached>(trace, setup) : system.spawn(trace, setup));
 }
 
 void start_renderer(node_pointer self) {

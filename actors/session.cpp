@@ -138,10 +138,9 @@ void arm_tick(session_pointer self) {
 void tell_home(session_pointer self) {
   auto& state = self->state;
   const auto& info = state.life.info();
-  self->send(state.setup.home, session_record{info});
-  session_activity activity{info.id, !state.workers.empty(), {}, static_cast<std::uint32_t>(state.turns.size())};
+  session_activity activity{info, !state.workers.empty(), {}, static_cast<std::uint32_t>(state.turns.size())};
   if (activity.has_worker) activity.worker = state.workers.back().id;
-  self->send(state.setup.home, activity);
+  self->send(state.setup.home, std::move(activity));
 }
 
 void keep_wishes(session_pointer self) {

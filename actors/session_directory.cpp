@@ -96,6 +96,7 @@ session_info info_of_new(session_directory_pointer self, const session_spawn& sp
 expected<session_entry*> ensure_alive(session_directory_pointer self, const session_spawn& wish) {
   auto& state = self->state;
   if (auto* known = state.table.find(wish.id); known && !known->dead()) {
+    known->one_turn = known->one_turn && wish.one_turn;
     ensure_actor(self, *known);
     return known;
   }
@@ -115,8 +116,9 @@ expected<session_entry*> ensure_alive(session_directory_pointer self, const sess
     if (!parent) return parent;
   }
   auto& entry = state.table.put(info_of_new(self, spawn, state.table.find(spawn.id)));
+  entry.one_turn = spawn.one_turn;
   ensure_actor(self, entry);
-  remember(self, entry.info);
+  if (!entry.one_turn) remember(self, entry.info);
   if (auto* parent = state.table.find(spawn.parent)) self->send(parent->handle, session_child{spawn.id}, session_kin_actor{entry.handle});
   return &entry;
 }
@@ -173,17 +175,20 @@ session_entry* entry_of_sender(session_directory_pointer self, const session_id&
   return entry->handle.address() == caf::actor_cast<caf::actor_addr>(sender) ? entry : nullptr;
 }
 
-void take_record(session_directory_pointer self, const session_record& record) {
+void take_info(session_directory_pointer self, session_entry& entry, const session_info& info) {
   auto& table = self->state.table;
-  auto* entry = entry_of_sender(self, record.info.id);
-  const bool was_dead = entry && entry->dead();
-  if (!entry || !table.update(record.info)) return;
+  const bool was_dead = entry.dead();
+  if (!table.update(info)) return;
   // A turn that runs now is over after a restart: its record would say nothing.
-  if (record.info.state == session_state::generating) return;
-  if (entry->dead()) entry->intent = {};
-  if (entry->dead() && !was_dead)
-    for (const auto& id : table.mark_dead(*entry)) self->state.journal.forget(id);
-  remember(self, record.info);
+  if (info.state == session_state::generating) return;
+  if (entry.dead()) entry.intent = {};
+  if (!entry.one_turn) remember(self, info);
+  if (entry.dead() && !was_dead)
+    for (const auto& id : table.mark_dead(entry)) self->state.journal.forget(id);
+}
+
+void take_record(session_directory_pointer self, const session_record& record) {
+  if (auto* entry = entry_of_sender(self, record.info.id)) take_info(self, *entry, record.info);
 }
 
 void take_intent(session_directory_pointer self, const intent_record& intent) {
@@ -209,8 +214,9 @@ void take_down(session_directory_pointer self, const caf::down_msg& down) {
 }
 
 void take_activity(session_directory_pointer self, const session_activity& activity) {
-  auto* entry = entry_of_sender(self, activity.id);
+  auto* entry = entry_of_sender(self, activity.info.id);
   if (!entry) return;
+  take_info(self, *entry, activity.info);
   self->state.table.set_running(*entry, activity.turns_running);
   if (activity.has_worker) entry->worker = activity.worker;
 }

@@ -51,9 +51,9 @@ struct session_drained {
   std::uint32_t turns_finished = 0, turns_told = 0;
 };
 
-/// What the directory needs beyond the record: where a child should look for its parent's blocks, and how busy the node is.
+/// A record, and what the directory needs beyond it: where a child should look for its parent's blocks, and how busy the node is.
 struct session_activity {
-  session_id id;
+  session_info info;
   bool has_worker = false;
   worker_id worker;
   std::uint32_t turns_running = 0;

@@ -63,13 +63,14 @@ void session_table::set_running(session_entry& entry, std::uint32_t turns) {
 std::vector<session_id> session_table::mark_dead(session_entry& entry) {
   entry.info.state = session_state::dead;
   unlink(entry);
-  dead_.insert(entry.info.id);
-  dead_order_.push_back(entry.info.id);
+  dead_[entry.info.id] = ++deaths_;
+  dead_order_.emplace_back(entry.info.id, deaths_);
   std::vector<session_id> forgotten;
   while (dead_order_.size() > limits::dead_sessions_remembered) {
-    const auto oldest = dead_order_.front();
+    const auto [oldest, death] = std::move(dead_order_.front());
     dead_order_.pop_front();
-    if (!dead_.contains(oldest) || std::find(dead_order_.begin(), dead_order_.end(), oldest) != dead_order_.end()) continue;
+    const auto found = dead_.find(oldest);
+    if (found == dead_.end() || found->second != death) continue;
     forget(oldest);
     forgotten.push_back(oldest);
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "actors/session_messages.hpp"
@@ -19,6 +20,7 @@ struct session_entry {
   session_local_actor handle;       ///< null: none is running
   std::optional<worker_id> worker;  ///< the last that it used
   std::uint32_t turns_running = 0;
+  bool one_turn = false;            ///< nobody names it after its turn
   std::optional<verb_answer> death_answer;  ///< what the verb that killed it became
 
   [[nodiscard]] bool dead() const noexcept { return info.state == session_state::dead; }
@@ -62,8 +64,9 @@ class session_table {
 
   std::unordered_map<session_id, session_entry> entries_;
   std::unordered_map<session_id, std::set<session_id>> children_;  ///< alive ones, by parent
-  std::set<session_id> dead_;
-  std::deque<session_id> dead_order_;  ///< may name sessions that live again
+  std::unordered_map<session_id, std::uint64_t> dead_;             ///< with the number of its death
+  std::deque<std::pair<session_id, std::uint64_t>> dead_order_;    ///< may name sessions that live again, or died once more
+  std::uint64_t deaths_ = 0;
   std::uint32_t turns_running_ = 0;
   std::map<caf::actor_addr, session_id> by_address_;
 };

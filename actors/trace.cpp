@@ -12,15 +12,15 @@ trace_actor::behavior_type trace(trace_actor::stateful_pointer<trace_state> self
   self->state.metrics = std::make_unique<trace_metrics>(setup.models);
   return {
       [self](const turn_record& record) {
-        self->state.file->write(json_line(record));
+        if (self->state.file->is_wanted()) self->state.file->write(json_line(record));
         self->state.metrics->count(record);
       },
       [self](const lifecycle_record& record) {
-        self->state.file->write(json_line(record));
+        if (self->state.file->is_wanted()) self->state.file->write(json_line(record));
         self->state.metrics->count(record);
       },
       [self](const pause_record& record) {
-        self->state.file->write(json_line(record));
+        if (self->state.file->is_wanted()) self->state.file->write(json_line(record));
         self->state.metrics->count(record);
       },
       [self](const metrics_request&) { return metrics_text{self->state.metrics->text(self->state.file->lines_lost())}; },

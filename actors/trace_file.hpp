@@ -20,6 +20,8 @@ class trace_file {
   /// An empty path writes nothing and loses nothing. A file that cannot be opened loses every line.
   trace_file(std::string path, std::size_t bytes_max);
 
+  /// Whether lines are wanted at all.
+  [[nodiscard]] bool is_wanted() const noexcept { return !path_.empty(); }
   /// The line is with the operating system when this returns, or it is counted as lost.
   void write(const std::string& line);
   [[nodiscard]] std::uint64_t lines_lost() const noexcept { return lines_lost_; }

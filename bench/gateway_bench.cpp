@@ -1,24 +1,21 @@
 // What the way from HTTP to a worker and back costs: the real program in a process of its own, with a worker that computes nothing (steps
 // of 0 microseconds), driven over keep-alive connections. Whatever a request takes here is added to what a model takes.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
+#include "bench/http_load.hpp"
 #include "bench/report.hpp"
 #include "test/support/tiny_model.hpp"
 
@@ -76,121 +73,150 @@ class served {
   std::uint16_t port_ = 0;
 };
 
-/// One keep-alive connection with blocking calls.
-class connection {
- public:
-  explicit connection(std::uint16_t port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) throw std::runtime_error("cannot connect");
-    const int on = 1;
-    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    const timeval wait{30, 0};
-    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-  }
-  ~connection() { close(socket_); }
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
+std::string post(const std::string& path, const std::string& body, const std::string& fields = {}) {
+  return "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" + fields +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
 
-  /// Sends a request, reads to the end of its answer; throws unless the status is 200.
-  void exchange(const std::string& request) {
-    if (write(socket_, request.data(), request.size()) != static_cast<ssize_t>(request.size())) throw std::runtime_error("cannot write");
-    std::string answer;
-    while (!complete(answer)) {
-      char bytes[16384];
-      const auto count = read(socket_, bytes, sizeof(bytes));
-      if (count <= 0) throw std::runtime_error("the connection was cut");
-      answer.append(bytes, static_cast<std::size_t>(count));
-    }
-    if (answer.compare(0, 12, "HTTP/1.1 200") != 0) throw std::runtime_error(answer.substr(0, 400));
-  }
+/// 256 token ids, different ones in each request.
+std::string completion(unsigned number, const std::string& session) {
+  test::random_source random{number + 1};
+  std::string ids;
+  for (unsigned i = 0; i < 256; ++i) ids += (i == 0 ? "" : ",") + std::to_string(random.below(1000));
+  return post("/v1/completions", R"({"model":"bench","prompt":[)" + ids + R"(],"max_tokens":1,"ignore_eos":true})",
+              session.empty() ? "" : "x-session-id: " + session + "\r\n");
+}
 
- private:
-  static bool complete(const std::string& answer) {
-    const auto head = answer.find("\r\n\r\n");
-    if (head == std::string::npos) return false;
-    std::string fields = answer.substr(0, head);
-    std::transform(fields.begin(), fields.end(), fields.begin(), [](unsigned char letter) { return std::tolower(letter); });
-    if (const auto length = fields.find("content-length: "); length != std::string::npos)
-      return answer.size() >= head + 4 + std::strtoul(fields.c_str() + length + 16, nullptr, 10);
-    return answer.size() >= 5 && answer.compare(answer.size() - 5, 5, "0\r\n\r\n") == 0;  // the last chunk
-  }
-  int socket_;
-};
+constexpr const char* tools =
+    R"([{"type":"function","function":{"name":"read_file","description":"Reads a file of the working tree and gives its lines with their numbers.",)"
+    R"("parameters":{"type":"object","properties":{"path":{"type":"string","description":"relative to the root"},"first_line":{"type":"integer"},"lines":{"type":"integer"}},"required":["path"]}}},)"
+    R"({"type":"function","function":{"name":"run_command","description":"Runs a command line in the working tree and gives what it wrote and its exit status.",)"
+    R"("parameters":{"type":"object","properties":{"command":{"type":"string"},"timeout_s":{"type":"number","description":"seconds until it is ended"}},"required":["command"]}}}])";
 
-std::string post(const std::string& path, const std::string& body) {
-  return "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-         "\r\n\r\n" + body;
+/// About `bytes` of plain words.
+std::string words(test::random_source& random, std::size_t bytes) {
+  constexpr const char* some[] = {"the", "file", "reads", "return", "value", "of", "a", "test", "that", "fails", "with", "error", "in", "line", "when", "is"};
+  std::string text;
+  while (text.size() < bytes) text.append(some[random.below(std::size(some))]).append(" ");
+  return text;
+}
+
+/// A conversation of 10 messages and 4 KB with two tools; another last message in each request.
+std::string chat(unsigned number, const std::string& session) {
+  test::random_source fixed{7}, own{number + 1};
+  std::string messages = R"({"role":"system","content":")" + words(fixed, 700) + "\"}";
+  for (unsigned i = 1; i < 10; ++i)
+    messages += std::string(R"(,{"role":")") + (i % 2 == 1 ? "user" : "assistant") + R"(","content":")" + words(i < 9 ? fixed : own, 260) + "\"}";
+  return post("/v1/chat/completions", R"({"model":"bench","messages":[)" + messages + R"(],"tools":)" + tools + R"(,"ignore_eos":true,"max_tokens":1})",
+              session.empty() ? "" : "x-session-id: " + session + "\r\n");
+}
+
+std::string stream(unsigned number, unsigned tokens) {
+  return post("/v1/chat/completions", R"({"model":"bench","messages":[{"role":"user","content":"Hello there"}],"ignore_eos":true,"stream":true,"max_tokens":)" + std::to_string(tokens) + "}",
+              "x-session-id: stream-" + std::to_string(number) + "\r\n");
 }
 
 struct load {
   std::string name;
-  std::function<std::string(unsigned)> request;  ///< of connection number
+  std::function<std::string(unsigned connection, unsigned n)> request;
   unsigned connections = 1;
-  unsigned requests = 0;  ///< of each connection
+  unsigned requests = 0;           ///< in all
+  double requests_per_s = 0;       ///< 0: as fast as it is answered
+  unsigned tokens = 0;             ///< that each answer streams
 };
 
-void measure(const served& server, const load& work) {
-  std::vector<std::vector<double>> latencies(work.connections);
-  std::vector<std::thread> threads;
-  std::vector<std::string> errors(work.connections);
+double percentile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[std::min(values.size() - 1, static_cast<std::size_t>(share * static_cast<double>(values.size())))];
+}
+
+/// Prints a row; the requests per second that were answered.
+double measure(const served& server, const load& work) {
+  constexpr unsigned different = 512;  // requests of a connection, made ahead
+  std::vector<std::vector<std::string>> requests(work.connections);
+  const unsigned each = std::min(different, work.requests / work.connections + 1);
+  for (unsigned i = 0; i < work.connections; ++i)
+    for (unsigned n = 0; n < each; ++n) requests[i].push_back(work.request(i, n));
+  bench::load_plan plan;
+  plan.request = [&](unsigned i, unsigned n) -> const std::string& { return requests[i][n % requests[i].size()]; };
+  plan.connections = work.connections;
+  plan.requests = work.requests;
+  plan.requests_per_s = work.requests_per_s;
   const double cpu_before = server.cpu_seconds();
-  const double seconds = bench::seconds_of([&] {
-    for (unsigned i = 0; i < work.connections; ++i)
-      threads.emplace_back([&, i] {
-        try {
-          connection to(server.port());
-          const auto request = work.request(i);
-          for (unsigned n = 0; n < work.requests; ++n) latencies[i].push_back(bench::seconds_of([&] { to.exchange(request); }));
-        } catch (const std::exception& error) {
-          errors[i] = error.what();
-        }
-      });
-    for (auto& thread : threads) thread.join();
-  });
-  for (const auto& error : errors)
-    if (!error.empty()) throw std::runtime_error(work.name + ": " + error);
-  const double cpu = server.cpu_seconds() - cpu_before;
-  std::vector<double> all;
-  for (const auto& each : latencies) all.insert(all.end(), each.begin(), each.end());
-  std::printf("%-34s c=%-3u %8.0f requests/s   server CPU %7.1f us/request   latency p50 %7.3f ms\n", work.name.c_str(), work.connections,
-              static_cast<double>(all.size()) / seconds, cpu / static_cast<double>(all.size()) * 1e6, bench::median(all) * 1e3);
+  const auto result = bench::run_load(server.port(), plan);
+  const double cpu_us = (server.cpu_seconds() - cpu_before) / work.requests * 1e6;
+  const double rate = work.requests / result.seconds;
+  std::printf("%-44s c=%-3u %8.0f requests/s   server CPU %8.1f us/request   p50 %7.3f ms   p99 %7.3f ms", work.name.c_str(), work.connections, rate, cpu_us,
+              percentile(result.latency_s, 0.5) * 1e3, percentile(result.latency_s, 0.99) * 1e3);
+  if (work.tokens > 0)
+    std::printf("   %8.0f tokens/s   %.2f tokens/event   %.2f us/token   first event p99 %.3f ms", rate * work.tokens,
+                static_cast<double>(work.tokens) * work.requests / static_cast<double>(result.events), cpu_us / work.tokens,
+                percentile(result.first_event_s, 0.99) * 1e3);
+  std::printf("\n");
   std::fflush(stdout);
+  return rate;
 }
 
-std::string chat(unsigned number, unsigned tokens, bool stream, bool session) {
-  auto request = post("/v1/chat/completions", std::string(R"({"model":"bench","messages":[{"role":"user","content":"Hello there"}],"ignore_eos":true,"max_tokens":)") +
-                                                  std::to_string(tokens) + (stream ? R"(,"stream":true})" : "}"));
-  if (session) request.insert(request.find("\r\n") + 2, "x-session-id: bench-" + std::to_string(number) + "\r\n");
-  return request;
+/// The rows; those at half load ask half of what the row before them answered.
+void run_rows(const served& server, unsigned scale, unsigned connections, const std::string& only) {
+  const auto wanted = [&](const char* name) { return only.empty() || only == name; };
+  const auto with_half = [&](load work) {
+    const auto rate = measure(server, work);
+    work.name += ", half load";
+    work.requests_per_s = rate / 2;
+    measure(server, work);
+  };
+  const auto live = [](unsigned, unsigned) { return std::string("GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); };
+  if (wanted("live")) measure(server, {"GET /live", live, connections, 1000 * scale});
+  if (wanted("completions"))
+    with_half({"completions, 256 ids, a session per connection", [](unsigned i, unsigned n) { return completion(i * 1000 + n, "agent-" + std::to_string(i)); }, connections, 500 * scale});
+  if (wanted("completions-new")) measure(server, {"completions, 256 ids, nobody named", [](unsigned i, unsigned n) { return completion(i * 1000 + n, {}); }, connections, 500 * scale});
+  if (wanted("chat"))
+    with_half({"chat, 10 messages, a session per connection", [](unsigned i, unsigned n) { return chat(i * 1000 + n, "agent-" + std::to_string(i)); }, connections, 300 * scale});
+  if (wanted("chat-new")) measure(server, {"chat, 10 messages, nobody named", [](unsigned i, unsigned n) { return chat(i * 1000 + n, {}); }, connections, 150 * scale});
+  if (wanted("stream")) measure(server, {"streams", [scale](unsigned i, unsigned) { return stream(i, 50 * scale); }, connections, connections, 0, 50 * scale});
 }
 
-int run(const std::filesystem::path& binary, const std::filesystem::path& model, bool small) {
-  bench::print_header("gateway_bench: HTTP to worker and back, client and server share the machine");
+/// The client on one core, the server on another, where there are two.
+void pin(unsigned core) {
+  if (std::thread::hardware_concurrency() < 2) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  sched_setaffinity(0, sizeof(set), &set);
+}
+
+int run(const std::filesystem::path& binary, const std::filesystem::path& model, bool small, unsigned connections, const std::string& only) {
+  bench::print_header("gateway_bench: HTTP to worker and back; the server on one core, the client on another");
+  pin(0);  // inherited by the server
   const served server(binary, model);
-  const unsigned scale = small ? 1 : 40;
-  const auto health = [](unsigned) { return std::string("GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); };
-  for (const unsigned connections : {1U, 16U}) {
-    measure(server, {"GET /live", health, connections, 50 * scale});
-    measure(server, {"chat, 1 token, own session each", [](unsigned i) { return chat(i, 1, false, false); }, connections, 10 * scale});
-    measure(server, {"chat, 1 token, one session", [](unsigned i) { return chat(i, 1, false, true); }, connections, 10 * scale});
-    measure(server, {"chat, 64 tokens streamed", [](unsigned i) { return chat(i, 64, true, true); }, connections, 5 * scale});
-  }
+  pin(1);
+  run_rows(server, small ? 1 : 40, connections, only);
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool small = argc > 1 && std::strcmp(argv[1], "--small") == 0;
-  if (argc > 1 && !small) {
-    std::fprintf(stderr, "usage: gateway_bench [--small]\n");
-    return 2;
+  bool small = false;
+  unsigned connections = 64;
+  std::string only;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--small") {
+      small = true;
+    } else if (argument == "--row" && i + 1 < argc) {
+      only = argv[++i];
+    } else if (argument == "--connections" && i + 1 < argc) {
+      connections = static_cast<unsigned>(std::max(1, std::atoi(argv[++i])));
+    } else {
+      std::fprintf(stderr, "usage: gateway_bench [--small] [--connections N] [--row live|completions|completions-new|chat|chat-new|stream]\n");
+      return 2;
+    }
   }
   try {
-    return run(TROUPE_BINARY, TROUPE_MODEL, small);
+    const char* binary = std::getenv("TROUPE_BINARY");
+    return run(binary != nullptr ? binary : TROUPE_BINARY, TROUPE_MODEL, small, connections, only);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gateway_bench: %s\n", error.what());
     return 1;

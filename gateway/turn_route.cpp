@@ -59,7 +59,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   job.turn.model = (*model)->name;
   job.turn.hints = identity->hints;
   job.turn.timeout_ms = static_cast<std::uint32_t>(timeout->count());
-  job.spawn = {std::move(identity->session), std::move(identity->parent), (*model)->name, identity->hints.priority};
+  job.spawn = {std::move(identity->session), std::move(identity->parent), (*model)->name, identity->hints.priority, !identity->is_named && !conversation};
   job.stream = translated->wish.stream;
   answer_shape shape;
   shape.id = std::string(id_prefix) + hex_of(job.turn.id.value);

@@ -37,6 +37,7 @@ struct SessionSpawn {
   parent @1 :Text;
   model @2 :Text;
   priority @3 :Int32;
+  oneTurn @4 :Bool;
 }
 
 struct SessionFind {

@@ -27,6 +27,7 @@ struct session_spawn {
   session_id parent;  ///< empty: a root
   model_id model;
   std::int32_t priority = 0;
+  bool one_turn = false;  ///< it dies after its first turn and nobody knows its name: a restart need not remember it
   bool operator==(const session_spawn&) const = default;
 };
 

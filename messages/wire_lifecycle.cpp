@@ -9,7 +9,7 @@ TROUPE_WIRE_ENUM(session_state, dead, SessionState::DEAD)
 TROUPE_WIRE_ENUM(verb_kind, release, VerbKind::RELEASE)
 TROUPE_WIRE_ENUM(verb_outcome, missing, VerbOutcome::MISSING)
 
-#define SESSION_SPAWN_FIELDS(F) F(Id, id) F(Parent, parent) F(Model, model) F(Priority, priority)
+#define SESSION_SPAWN_FIELDS(F) F(Id, id) F(Parent, parent) F(Model, model) F(Priority, priority) F(OneTurn, one_turn)
 TROUPE_WIRE(session_spawn, SessionSpawn, SESSION_SPAWN_FIELDS)
 
 #define SESSION_FIND_FIELDS(F) F(Id, id)

@@ -1,5 +1,6 @@
 #include "engine/text/chat_input_json.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "messages/base/limits.hpp"
@@ -37,6 +38,26 @@ class object_inspector : public nlohmann::json_sax<nlohmann::json> {
   int depth_ = 0;
 };
 
+/// As the library does, which looks at each byte as if it were a part of UTF-8: most of a conversation is not.
+std::string quote_ascii(std::string_view text) {
+  constexpr std::string_view escaped = "\b\t\n\f\r\"\\", letters = "btnfr\"\\", digits = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size() + text.size() / 16 + 2);
+  out += '"';
+  std::size_t plain = 0;  // where what is not yet written begins
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    out.append(text, plain, at - plain);
+    plain = at + 1;
+    if (const auto known = escaped.find(text[at]); known != escaped.npos)
+      out.append(1, '\\').append(1, letters[known]);
+    else
+      out.append("\\u00").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+  }
+  return out.append(text, plain).append(1, '"');
+}
+
 }  // namespace
 
 object_text inspect_object(std::string_view text) {
@@ -50,6 +71,9 @@ object_text inspect_object(std::string_view text) {
   return result;
 }
 
-std::string quote(std::string_view text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
+std::string quote(std::string_view text) {
+  const bool is_ascii = std::all_of(text.begin(), text.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x80; });
+  return is_ascii ? quote_ascii(text) : nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 }  // namespace troupe::text

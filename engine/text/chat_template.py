@@ -6,6 +6,7 @@ from datetime import datetime
 
 import jinja2
 from jinja2.ext import Extension, loopcontrols
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 from jinja2.utils import Namespace
 
@@ -15,6 +16,8 @@ REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
 # 64: no template has a use for more, and Python's integers grow without end inside one C call that nothing can interrupt.
 EXPONENT_MAX = 64
 WHOLE_BITS_MAX = 4096
+DICT_NAMES = frozenset(dir(dict))
+LOOP_NAMES = frozenset(("first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex", "revindex0"))
 PADDING_METHODS = frozenset(("center", "expandtabs", "ljust", "rjust", "zfill"))
 
 
@@ -107,6 +110,17 @@ class Environment(ImmutableSandboxedEnvironment):
             return wrapped(*args, **kwargs)
 
         return checked
+
+    def getattr(self, obj, attribute):
+        # Most of what templates read are members of the conversation: as the sandbox finds them, without the failed look for an attribute before.
+        if type(obj) is dict and attribute not in DICT_NAMES:
+            try:
+                return obj[attribute]
+            except KeyError:
+                return self.undefined(obj=obj, name=attribute)
+        if type(obj) is LoopContext and attribute in LOOP_NAMES:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context, operator, left, right):
         both_whole = isinstance(left, int) and isinstance(right, int)

@@ -113,7 +113,7 @@ void prompt_roles::count_tokens(const source& of, const encoded_prompt& prompt, 
   for (; from < stretches_.size(); ++from) {
     stretch& at = stretches_[from];
     for (std::size_t next = byte; token < prompt.tokens.size(); ++token, byte = next) {
-      next += of.spelling.token_bytes(prompt.tokens[token]).size();
+      next += of.spelling.token_size(prompt.tokens[token]);
       if (next > at.byte_end) break;
     }
     at.token_end = token;

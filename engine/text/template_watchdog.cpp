@@ -20,13 +20,12 @@ template_watchdog::~template_watchdog() {
 }
 
 void template_watchdog::arm(std::chrono::milliseconds time) {
-  {
-    std::lock_guard lock(mutex_);
-    armed_ = true;
-    ++generation_;
-    deadline_ = std::chrono::steady_clock::now() + time;
-  }
-  changed_.notify_all();
+  std::lock_guard lock(mutex_);
+  armed_ = true;
+  ++generation_;
+  deadline_ = std::chrono::steady_clock::now() + time;
+  // Mostly it sleeps until the deadline of an earlier render: waking it for each would cost more than a short render.
+  if (deadline_ < wakes_at_) changed_.notify_all();
 }
 
 void template_watchdog::disarm() {
@@ -42,6 +41,7 @@ void template_watchdog::while_armed(const action& what) {
 void template_watchdog::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    wakes_at_ = armed_ ? deadline_ : std::chrono::steady_clock::time_point::max();
     if (!armed_) {
       changed_.wait(lock);
       continue;

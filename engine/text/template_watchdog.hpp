@@ -34,6 +34,7 @@ class template_watchdog {
   bool armed_ = false, stopping_ = false;
   std::uint64_t generation_ = 0, firing_ = 0;
   std::chrono::steady_clock::time_point deadline_;
+  std::chrono::steady_clock::time_point wakes_at_ = std::chrono::steady_clock::time_point::max();  ///< when the thread looks again by itself
   std::thread thread_;
 };
 

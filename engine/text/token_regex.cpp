@@ -48,7 +48,7 @@ constexpr std::size_t utf8_bytes(char16_t unit) {
 
 }  // namespace
 
-token_regex::token_regex(const std::string& pattern, const json_node& where) {
+token_regex::token_regex(const std::string& pattern, const json_node& where) : by_hand_(ascii_words::of(pattern)) {
   if (const auto construct = differing(pattern)) where.unsupported("the regex construct " + *construct);
   UErrorCode status = U_ZERO_ERROR;
   UParseError error{};
@@ -58,10 +58,14 @@ token_regex::token_regex(const std::string& pattern, const json_node& where) {
   if (U_FAILURE(status) || !pattern_) where.unsupported("the regex " + pattern + " (" + u_errorName(status) + ")");
 }
 
-regex_scan::regex_scan(const token_regex& regex, std::string_view text)
-    : units_(icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())})) {
+regex_scan::regex_scan(const token_regex& regex, std::string_view text) : regex_(regex), text_(text) {
+  if (!regex.by_hand()) start_engine();
+}
+
+void regex_scan::start_engine() {
+  units_ = icu::UnicodeString::fromUTF8({text_.data(), static_cast<std::int32_t>(text_.size())});
   UErrorCode status = U_ZERO_ERROR;
-  matcher_.reset(regex.pattern().matcher(units_, status));
+  matcher_.reset(regex_.pattern().matcher(units_, status));
 }
 
 void regex_scan::move_to(std::size_t byte) {
@@ -73,15 +77,26 @@ std::size_t regex_scan::byte_of(std::int64_t unit) {
   return byte_;
 }
 
-void regex_scan::find(text_span piece, std::vector<text_span>& matches) {
-  if (!matcher_) return;
-  move_to(piece.begin);
-  const auto begin = unit_;
-  auto limit = begin;
+std::int64_t regex_scan::unit_behind(text_span piece) const {
+  auto limit = unit_;
   for (auto byte = piece.begin; byte < piece.end; ++limit) byte += utf8_bytes(units_.charAt(static_cast<std::int32_t>(limit)));
+  return limit;
+}
+
+/// Prepares for matches between the two units.
+bool regex_scan::search(std::int64_t begin, std::int64_t limit) {
   UErrorCode status = U_ZERO_ERROR;
   matcher_->setTimeLimit(steps_base + static_cast<std::int32_t>((limit - begin) / characters_per_step), status);
   matcher_->region(begin, limit, status);
+  return U_SUCCESS(status);
+}
+
+void regex_scan::find(text_span piece, std::vector<text_span>& matches) {
+  if (regex_.by_hand()) return find_by_hand(*regex_.by_hand(), piece, matches);
+  if (!matcher_) return;
+  move_to(piece.begin);
+  if (!search(unit_, unit_behind(piece))) return;
+  UErrorCode status = U_ZERO_ERROR;
   std::int64_t last_end = -1;
   while (matcher_->find(status) && U_SUCCESS(status)) {
     const auto from = matcher_->start64(status);
@@ -90,6 +105,25 @@ void regex_scan::find(text_span piece, std::vector<text_span>& matches) {
     const auto from_byte = byte_of(from);
     matches.push_back({from_byte, byte_of(to)});
     last_end = to;
+  }
+}
+
+void regex_scan::find_by_hand(const ascii_words& words, text_span piece, std::vector<text_span>& matches) {
+  const auto text = text_.substr(0, piece.end);
+  std::optional<std::int64_t> limit;
+  for (auto at = piece.begin; at < piece.end; at = matches.back().end) {
+    if (const auto end = words.match(text, at)) {
+      matches.push_back({at, *end});
+      continue;
+    }
+    if (!matcher_) start_engine();
+    if (!matcher_) return;
+    move_to(at);
+    if (!limit) limit = unit_behind({at, piece.end});
+    UErrorCode status = U_ZERO_ERROR;
+    if (!search(unit_, *limit) || !matcher_->find(status) || U_FAILURE(status)) return;  // as above, the rest has no match
+    const auto from_byte = byte_of(matcher_->start64(status));
+    matches.push_back({from_byte, byte_of(matcher_->end64(status))});
   }
 }
 

@@ -94,6 +94,15 @@ std::string bpe_tokenizer::token_bytes(token_id token) const {
   return is_known(token) ? decoder_.inner_bytes(texts_[static_cast<std::size_t>(token)]) : std::string();
 }
 
+std::size_t bpe_tokenizer::token_size(token_id token) const {
+  if (!is_known(token)) return 0;
+  auto& kept = sizes_[static_cast<std::size_t>(token)];
+  if (const auto known = kept.load(std::memory_order_relaxed); known > 0) return known - 1;
+  const auto size = token_bytes(token).size();
+  kept.store(static_cast<std::uint32_t>(size + 1), std::memory_order_relaxed);
+  return size;
+}
+
 std::optional<token_id> bpe_tokenizer::find(std::string_view token) const {
   for (const auto& added : added_.tokens()) {
     if (added.content == token) return added.id;

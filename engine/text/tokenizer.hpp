@@ -34,6 +34,8 @@ class tokenizer {
   [[nodiscard]] virtual std::string decode(const std::vector<token_id>& tokens, decode_options options) const = 0;
   /// The bytes that one token contributes in the middle of a sequence; empty for an unknown id.
   [[nodiscard]] virtual std::string token_bytes(token_id token) const = 0;
+  /// How many they are.
+  [[nodiscard]] virtual std::size_t token_size(token_id token) const { return token_bytes(token).size(); }
   /// Whether `decode` strips one leading space from a sequence (SentencePiece style).
   [[nodiscard]] virtual bool strips_leading_space() const noexcept = 0;
 

@@ -1,6 +1,8 @@
 // The tokenizer that tokenizer.cpp loads: added tokens, normalizer, pre-tokenizer, BPE, post-processor and decoder in a row.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ class bpe_tokenizer final : public tokenizer {
   std::vector<token_id> encode(std::string_view text, encode_options options) const override;
   std::string decode(const std::vector<token_id>& tokens, decode_options options) const override;
   std::string token_bytes(token_id token) const override;
+  std::size_t token_size(token_id token) const override;
   bool strips_leading_space() const noexcept override { return decoder_.strips_leading_space(); }
   std::uint32_t size() const noexcept override { return static_cast<std::uint32_t>(texts_.size()); }
   bool is_special(token_id token) const noexcept override;
@@ -44,6 +47,7 @@ class bpe_tokenizer final : public tokenizer {
   decoder decoder_;
   std::vector<std::string> texts_;  ///< by id, the added ones too
   std::vector<bool> known_, special_;
+  mutable std::vector<std::atomic<std::uint32_t>> sizes_;  ///< by id, one more than token_size; 0: nobody has asked yet
 };
 
 }  // namespace troupe::text

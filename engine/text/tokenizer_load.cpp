@@ -41,6 +41,7 @@ bpe_tokenizer::bpe_tokenizer(const json_node& file)
   special_.resize(texts_.size());
   for (const auto& token : added_.tokens()) special_[static_cast<std::size_t>(token.id)] = token.special;
   if (const auto node = file.maybe("post_processor")) load_frame(*node);
+  sizes_ = std::vector<std::atomic<std::uint32_t>>(texts_.size());
 }
 
 void bpe_tokenizer::load_added(const json_node& file) {

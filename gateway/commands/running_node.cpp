@@ -7,6 +7,7 @@
 #include <caf/send.hpp>
 #include <thread>
 
+#include "actors/actor_scheduler.hpp"
 #include "actors/node.hpp"
 #include "actors/session_prompts.hpp"
 #include "gateway/actor_calls.hpp"
@@ -24,11 +25,7 @@ constexpr auto drain_slack = 2 * limits::release_wait + limits::child_end_wait +
 
 caf::actor_system_config& configure(caf::actor_system_config& settings, const actors::config& config) {
   register_message_types(settings);
-  // Sharing wakes faster than stealing on few cores; a bounded throughput lets no actor keep a thread.
-  settings.set("scheduler.policy", caf::atom("sharing"));
-  settings.set("scheduler.max-throughput", std::size_t{300});
-  const auto threads = config.node.threads ? config.node.threads : std::max(1U, std::thread::hardware_concurrency());
-  settings.set("scheduler.max-threads", std::size_t{threads});
+  actors::use_actor_scheduler(settings, config.node.threads ? config.node.threads : std::max(1U, std::thread::hardware_concurrency()));
   return settings;
 }
 

@@ -43,10 +43,9 @@ caf::behavior fake_trace(caf::event_based_actor*, const std::shared_ptr<lines>& 
 
 caf::behavior fake_home(caf::event_based_actor*, const std::shared_ptr<lines>& heard, const std::shared_ptr<std::vector<intent_record>>& kept) {
   return {
-      [=](const session_record& record) { heard->push_back(std::string{to_string(record.info.state)}); },
       [=](const intent_record& intent) { kept->push_back(intent); },
       [=](const session_gone& gone) { heard->push_back("gone " + gone.id.value); },
-      [=](const actors::session_activity&) {},
+      [=](const actors::session_activity& activity) { heard->push_back(std::string{to_string(activity.info.state)}); },
   };
 }
 

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "engine/text/chat_input_json.hpp"
 #include "engine/text/volatile_text.hpp"
 
@@ -171,4 +173,11 @@ TEST_CASE("what cannot be rendered is refused by name") {
   CHECK(failure_of({.template_arguments = "[]"}).param == "chat_template_kwargs");
   CHECK(failure_of({.template_arguments = "{\"a\": 1, \"messages\": []}"}).message == "chat_template_kwargs may not set messages");
   CHECK(failure_of({.template_arguments = "{\"\\u0074ools\": []}"}).message == "chat_template_kwargs may not set tools");
+}
+
+TEST_CASE("text is quoted as the JSON library does, whatever it holds") {
+  std::string all;
+  for (int byte = 0; byte < 0x80; ++byte) all += static_cast<char>(byte);
+  for (const std::string& each : {std::string(), all, all + "\xC3\xA9", std::string("a\"b\\c\n"), std::string("broken \xFF")})
+    CHECK(text::quote(each) == nlohmann::json(each).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
