@@ -8,16 +8,26 @@
 #include "engine/store/text_seal.hpp"
 #include "gateway/response_store.hpp"
 #include "gateway/responses_stream.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
 namespace json = boost::json;
 namespace {
 
-json::array output_of(const store::stored_response& response) { return json::parse(response.body).at("output").as_array(); }
+/// A response holds a request's values some levels deeper than the request did.
+constexpr std::size_t stored_depth_max = limits::json_depth_max + 8;
+
+json::value parse_stored(const std::string& text) {
+  json::parse_options options;
+  options.max_depth = stored_depth_max;
+  return json::parse(text, {}, options);
+}
+
+json::array output_of(const store::stored_response& response) { return parse_stored(response.body).at("output").as_array(); }
 
 /// What a client has sent without an id is listed under one that says where it lies.
 json::array input_of(const store::stored_response& response) {
-  auto items = json::parse(response.input).as_array();
+  auto items = parse_stored(response.input).as_array();
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto* item = items[i].if_object();
     if (item == nullptr || (item->contains("id") && item->at("id").is_string())) continue;
@@ -49,7 +59,7 @@ json::array input_items_of(const store::response_ptr& last) {
 json::array history_of(const store::response_ptr& last) {
   json::array items;
   for (const auto* each : chain_of(last)) {
-    append(items, json::parse(each->input).as_array());
+    append(items, parse_stored(each->input).as_array());
     append(items, output_of(*each));
   }
   return items;
@@ -58,6 +68,7 @@ json::array history_of(const store::response_ptr& last) {
 responses_sources sources_of(const route_context& context, const store::response_ptr& previous) {
   responses_sources sources;
   sources.history = history_of(previous);
+  sources.can_store = context.options.responses != nullptr;
   const auto& tenant = context.who.tenant;
   if (const auto& kept = context.options.responses)
     sources.find_item = [kept, tenant, now_s = context.unix_s](std::string_view id) -> std::optional<json::value> {

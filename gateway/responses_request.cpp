@@ -157,6 +157,7 @@ expected<responses_turn> read_responses_request(const json::object& object, cons
   read_prompt(body, sources, result);
   body.read("stream", result.client.wish.stream);
   body.read("store", result.wish.store);
+  result.wish.store = result.wish.store && sources.can_store;
   read_sampling(body, result.client.turn);
   body.read("max_output_tokens", result.client.turn.tokens_max, {.min = 1, .max = INT32_MAX});
   read_includes(body, result);

@@ -33,6 +33,7 @@ struct responses_sources {
   boost::json::array history;  ///< items before `input`: those of the previous response and all before it
   std::function<std::optional<boost::json::value>(std::string_view id)> find_item{};
   std::function<std::optional<std::string>(std::string_view sealed)> open_reasoning{};
+  bool can_store = true;
 };
 
 expected<responses_turn> read_responses_request(const boost::json::object& body, const responses_sources& sources);

@@ -95,7 +95,7 @@ route_result create_response(const http_request& request, const path_arguments&,
   };
   auto result = make_turn_job(request, context, read, response_prefix, make_writer);
   auto* job = std::get_if<turn_job>(&result);
-  if (job == nullptr || !wish->store || !context.options.responses) return result;
+  if (job == nullptr || !wish->store) return result;
   record.tenant = context.who.tenant;
   record.previous = previous.response;
   record.input = json::serialize(std::exchange(wish->input, {}));

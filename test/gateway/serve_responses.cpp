@@ -96,6 +96,30 @@ TEST_CASE("whoever has seen the end of a stream can go on from it, in its sessio
   CHECK(fixture.node.spawn(3).id.value == "another");
 }
 
+TEST_CASE("a response can be gone on from however deep its request was") {
+  serving fixture(storing_options());
+  fixture.node.play(answer_events().text("one").finished(turn_end::stop, usage));
+  auto client = fixture.connect();
+  std::string deep = "{}";
+  for (int i = 0; i < 55; ++i) deep = R"({"items":)" + deep + "}";
+  const auto reply = client.post(path, ask(R"("input":[{"role":"user","content":"a","deep":)" + deep +
+                                           R"(}],"tools":[{"type":"function","name":"f","parameters":)" + deep + "}]"));
+  REQUIRE(reply.status == 200);
+  const auto first = reply.body.substr(reply.body.find("resp_"), 21);
+  id_of(client.post(path, ask(R"("input":"b","previous_response_id":")" + first + "\"")));
+  CHECK(said_in(fixture.node.turn(2)) == std::vector<std::string>{"a", "one", "b"});
+}
+
+TEST_CASE("an unnamed chain stays in its session though the instructions change") {
+  serving fixture(storing_options());
+  fixture.node.play(answer_events().text("one").finished(turn_end::stop, usage));
+  auto client = fixture.connect();
+  const auto first = id_of(client.post(path, ask(R"("input":"a","instructions":"I")")));
+  id_of(client.post(path, ask(R"("input":"b","instructions":"other","previous_response_id":")" + first + "\"")));
+  CHECK(fixture.node.spawn(1).id.value.starts_with("auto-"));
+  CHECK(fixture.node.spawn(2).id == fixture.node.spawn(1).id);
+}
+
 TEST_CASE("the items that a response was given are listed a page at a time") {
   serving fixture(storing_options());
   fixture.node.play(answer_events().text("one").finished(turn_end::stop, usage));
@@ -174,7 +198,9 @@ TEST_CASE("a server without a store answers and keeps nothing") {
   serving fixture;
   fixture.node.play(answer_events().text("one").finished(turn_end::stop, usage));
   auto client = fixture.connect();
-  const auto id = id_of(client.post(path, ask(R"("input":"a")")));
+  const auto reply = client.post(path, ask(R"("input":"a")"));
+  CHECK_FALSE(parse_json(reply.body).at("store").as_bool());
+  const auto id = id_of(reply);
   CHECK(error_of(client.get(path + "/" + id)) == "404 not_found response_id");
   CHECK(error_of(client.post(path, ask(R"("input":"a","previous_response_id":"resp_1")"))) ==
         "400 previous_response_not_found previous_response_id");
