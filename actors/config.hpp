@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/config_responses.hpp"
 #include "actors/config_tiers.hpp"
 #include "engine/core/block_pool.hpp"
 #include "engine/core/scheduler.hpp"
@@ -107,6 +108,7 @@ struct log_config {
 struct config {
   node_config node;
   gateway_config gateway;
+  responses_config responses;
   std::vector<model_config> models;    ///< at least one; names are unique
   std::vector<worker_config> workers;  ///< default: one per model
   retention_config retention;

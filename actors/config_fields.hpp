@@ -29,6 +29,13 @@ void gateway_fields(Visitor& visit, Section& gateway) {
 }
 
 template <class Visitor, class Section>
+void responses_fields(Visitor& visit, Section& responses) {
+  visit("count_max", responses.count_max, within{0, 10'000'000, "responses"});
+  visit("bytes_max", responses.bytes_max, within{1 << 20, bytes_max, "bytes"});
+  visit("age_s_max", responses.age_s_max, within{1, 365 * day_s, "seconds"});
+}
+
+template <class Visitor, class Section>
 void model_fields(Visitor& visit, Section& model) {
   visit("path", model.path);
   visit("name", model.name, optional_text{});
@@ -99,6 +106,7 @@ template <class Visitor, class Config>
 void config_sections(Visitor& visit, Config& all) {
   visit.section("node", all.node, [](auto& v, auto& s) { node_fields(v, s); });
   visit.section("gateway", all.gateway, [](auto& v, auto& s) { gateway_fields(v, s); });
+  visit.section("responses", all.responses, [](auto& v, auto& s) { responses_fields(v, s); });
   visit.sections("model", all.models, [](auto& v, auto& s) { model_fields(v, s); });
   visit.sections("worker", all.workers, [](auto& v, auto& s) { worker_fields(v, s); });
   visit.section("retention", all.retention, [](auto& v, auto& s) { retention_fields(v, s); });

@@ -29,6 +29,7 @@ struct answer_shape {
   std::string fingerprint;
   std::int64_t created_s = 0;
   request_id turn;
+  session_id session;
   std::uint32_t tokens_max = 0;  ///< as the client said, 0: it did not
   bool stream = false;
   bool include_usage = false;

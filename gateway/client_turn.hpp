@@ -13,6 +13,7 @@ struct answer_wish {
   bool stream = false;
   bool include_usage = false;
   bool logprobs = false;
+  session_id continues{};  ///< whose history this goes on from, unless the client names a session
 };
 
 struct client_turn {

@@ -76,6 +76,9 @@ class connection final : public connection_handle, public reply_channel, public 
   }
   void close_after() override { keep_alive_ = false; }
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
+  [[nodiscard]] std::function<void(std::function<void()>)> poster() const override {
+    return [io = context_->io, where = strand_](std::function<void()> what) { asio::post(where, std::move(what)); };
+  }
 
   void flush() override {
     if (phase_ == phase::closed) return;

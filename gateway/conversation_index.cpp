@@ -96,8 +96,11 @@ conversation_index::match conversation_index::find(std::string_view scope, std::
   match result;
   result.asked = prefixes.back();
   auto at = look_up(scope_hash, messages, prefixes);
+  if (const auto named = by_name_.find(offered); at == entries_.end() && named != by_name_.end() && named->second->scope == scope_hash)
+    at = named->second;
   result.is_new = at == entries_.end() || at->running > 0;
   if (result.is_new) {
+    while (by_name_.contains(offered)) offered += '+';
     entries_.push_front({session_id{std::move(offered)}, scope_hash, {}});
     at = entries_.begin();
     by_name_[at->session.value] = at;

@@ -30,7 +30,8 @@ class conversation_index {
     std::vector<session_id> ended;   ///< given up: nobody will name them again
   };
   /// `scope` keeps apart what must not meet: model, salt, the client's weak key. The session takes `offered` as its name when no known one
-  /// fits or a turn of the one that fits is running: who branches has a session for each branch. A turn runs from here until `leave`.
+  /// fits or a turn of the one that fits is running: who branches has a session for each branch, with a "+" to a name that is in use. When
+  /// nothing that was said fits, a session of that name does. A turn runs from here until `leave`.
   match find(std::string_view scope, std::span<const core::chat_message> messages, std::string offered);
 
   /// The answer to what was asked: its text and the ids of its calls. Nothing happens when the session has been given up meanwhile.

@@ -36,6 +36,7 @@ void exchange::start(turn_job job) {
   for (const auto& ended : job.ended) actors_.end_session(ended);
   writer_ = std::move(job.writer);
   streams_ = job.stream;
+  before_end_ = std::move(job.before_end);
   const auto now = channel_.now();
   deadline_ = now + std::chrono::milliseconds(job.turn.timeout_ms);
   if (streams_) comment_at_ = now + options_.sse_comment_interval;
@@ -91,6 +92,16 @@ void exchange::on_delta(const turn_delta& event) {
 
 void exchange::on_finished(const turn_finished& event) {
   if (event.how == turn_end::failed) return fail(event.error);
+  if (!before_end_) return end(event);
+  before_end_(event, [weak = weak_from_this(), event, post = channel_.poster()] {
+    post([weak, event] {
+      const auto self = weak.lock();
+      if (self && !self->over_) self->end(event);
+    });
+  });
+}
+
+void exchange::end(const turn_finished& event) {
   if (!streams_) {
     writer_->finished(event, whole_);
     http_response response;

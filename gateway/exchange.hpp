@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,8 @@ class reply_channel {
   /// Closes the connection once everything is sent.
   virtual void close_after() = 0;
   [[nodiscard]] virtual time_point now() const = 0;
+  /// Runs what it is given on the channel's strand; may be called from any thread, also when the channel is gone.
+  [[nodiscard]] virtual std::function<void(std::function<void()>)> poster() const = 0;
 };
 
 class exchange : public std::enable_shared_from_this<exchange> {
@@ -50,6 +53,7 @@ class exchange : public std::enable_shared_from_this<exchange> {
   void on_event(const turn_event& event);
   void on_delta(const turn_delta& event);
   void on_finished(const turn_finished& event);
+  void end(const turn_finished& event);
   void begin_stream();
   void send_frames();
   void respond(http_response response);
@@ -63,6 +67,7 @@ class exchange : public std::enable_shared_from_this<exchange> {
   std::vector<http_field> fields_;  // of every answer: x-request-id, x-session-id
   std::unique_ptr<actor_call> call_;
   std::unique_ptr<answer_writer> writer_;
+  std::function<void(const turn_finished&, std::function<void()>)> before_end_;
   std::string whole_;  // the body of an answer that is not streamed
   time_point deadline_ = never, comment_at_ = never;
   std::uint32_t next_sequence_ = 0;

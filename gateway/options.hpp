@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,13 @@
 namespace troupe {
 struct turn_request;
 }
+namespace troupe::store {
+class text_seal;
+}
 
 namespace troupe::gateway {
+
+class response_store;
 
 struct gateway_model {
   model_id name;
@@ -53,6 +59,9 @@ struct gateway_options {
   std::chrono::milliseconds sse_comment_interval = limits::sse_comment_interval;
   std::chrono::milliseconds request_timeout = limits::request_timeout;
   std::chrono::milliseconds request_timeout_max = limits::request_timeout_max;
+
+  std::shared_ptr<response_store> responses;         ///< null: none is kept
+  std::shared_ptr<store::text_seal> reasoning_seal;  ///< of `encrypted_content`; null: there is none
 
   /// The model of that name or alias, nullptr when none matches. An empty name is the first model.
   [[nodiscard]] const gateway_model* find_model(std::string_view name) const;

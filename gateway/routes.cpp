@@ -11,6 +11,12 @@ constexpr std::array table{
     route{"POST", "/v1/completions", completions},
     route{"POST", "/v1/messages", create_message},
     route{"POST", "/v1/messages/count_tokens", count_message_tokens},
+    route{"POST", "/v1/responses", create_response},
+    route{"POST", "/v1/responses/input_tokens", count_response_tokens},
+    route{"GET", "/v1/responses/{}", get_response},
+    route{"DELETE", "/v1/responses/{}", delete_response},
+    route{"POST", "/v1/responses/{}/cancel", cancel_response},
+    route{"GET", "/v1/responses/{}/input_items", list_response_items},
     route{"GET", "/v1/models", list_models},
     route{"GET", "/v1/models/{*}", get_model},  // names with '/' arrive both encoded and not
     route{"POST", "/tokenize", tokenize},

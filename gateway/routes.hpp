@@ -41,6 +41,8 @@ struct turn_job {
   std::unique_ptr<answer_writer> writer;
   bool stream = false;
   std::vector<session_id> ended{};  ///< sessions that nobody will name again
+  /// What must have happened before the end of the answer is sent, may be empty. Calls `then` once, from any thread, perhaps at once.
+  std::function<void(const turn_finished&, std::function<void()> then)> before_end{};
 };
 
 /// A failure whose answer has fields of its own.
@@ -67,6 +69,12 @@ route_result chat_completions(const http_request&, const path_arguments&, const 
 route_result completions(const http_request&, const path_arguments&, const route_context&);
 route_result create_message(const http_request&, const path_arguments&, const route_context&);
 route_result count_message_tokens(const http_request&, const path_arguments&, const route_context&);
+route_result create_response(const http_request&, const path_arguments&, const route_context&);
+route_result count_response_tokens(const http_request&, const path_arguments&, const route_context&);
+route_result get_response(const http_request&, const path_arguments&, const route_context&);
+route_result delete_response(const http_request&, const path_arguments&, const route_context&);
+route_result cancel_response(const http_request&, const path_arguments&, const route_context&);
+route_result list_response_items(const http_request&, const path_arguments&, const route_context&);
 route_result list_models(const http_request&, const path_arguments&, const route_context&);
 route_result get_model(const http_request&, const path_arguments&, const route_context&);
 route_result tokenize(const http_request&, const path_arguments&, const route_context&);

@@ -12,13 +12,26 @@
 namespace troupe::gateway {
 namespace {
 
+constexpr std::string_view conversation_prefix = "auto-";
+
 /// The session that an unnamed conversation goes on.
 std::optional<conversation_index::match> find_conversation(const route_context& context, const turn_identity& identity,
                                                            const turn_request& turn, std::string_view weak_key, const gateway_model& model) {
   if (identity.is_named || !context.conversations || turn.prompt.what != turn_prompt::kind::chat) return std::nullopt;
   std::string scope = model.name.value;
   scope.append(1, '\n').append(turn.cache_salt).append(1, '\n').append(weak_key);
-  return context.conversations->find(scope, turn.prompt.messages, "auto-" + draw_name(context.draw));
+  auto offered = identity.session.value.starts_with(conversation_prefix) ? identity.session.value
+                                                                         : std::string(conversation_prefix) + draw_name(context.draw);
+  return context.conversations->find(scope, turn.prompt.messages, std::move(offered));
+}
+
+/// The name of an unnamed conversation is only offered to the index, which knows it again by what was said, but not over a restart.
+void continue_session(const session_id& continues, turn_identity& identity) {
+  if (identity.is_named || continues.value.empty()) return;
+  identity.session = continues;
+  if (continues.value.starts_with(conversation_prefix)) return;
+  identity.is_named = true;
+  identity.hints.final_turn = identity.is_final;
 }
 
 }  // namespace
@@ -33,8 +46,8 @@ expected<std::chrono::milliseconds> timeout_of(const http_request& request, cons
   return std::min(std::chrono::milliseconds(wanted), options.request_timeout_max);
 }
 
-route_result make_turn_job(const http_request& request, const route_context& context, turn_reader read, std::string_view id_prefix,
-                           writer_factory make_writer) {
+route_result make_turn_job(const http_request& request, const route_context& context, const turn_reader& read, std::string_view id_prefix,
+                           const writer_factory& make_writer) {
   const auto timeout = timeout_of(request, context.options);
   if (!timeout) return timeout.error();
   auto body = parse_object(request.body);
@@ -47,6 +60,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   if (!model) return model.error();
   if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
 
+  continue_session(translated->wish.continues, *identity);
   auto conversation = find_conversation(context, *identity, translated->turn, read_weak_key(*body), **model);
   if (conversation) {
     identity->session = conversation->session;
@@ -67,6 +81,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   shape.fingerprint = (*model)->fingerprint;
   shape.created_s = context.unix_s;
   shape.turn = job.turn.id;
+  shape.session = job.spawn.id;
   shape.tokens_max = job.turn.tokens_max;
   shape.stream = job.stream;
   shape.include_usage = translated->wish.include_usage;

@@ -27,6 +27,27 @@ struct StoredEntry {
   payloadBytes @4 :UInt32;
 }
 
+# A response of the Responses protocol. `body` and `input` are JSON texts. With `deleted` only the names count: it is to be had no more,
+# but later responses still go on from it.
+struct StoredResponse {
+  version @0 :UInt16;
+  deleted @1 :Bool;
+  tenant @2 :Text;
+  id @3 :Text;
+  previous @4 :Text;
+  session @5 :Text;
+  createdS @6 :Int64;
+  input @7 :Text;
+  body @8 :Text;
+}
+
+# A piece of a StoredResponse's bytes, as one journal record. All pieces of one follow each other.
+struct StoredResponsePart {
+  index @0 :UInt32;
+  count @1 :UInt32;
+  bytes @2 :Data;
+}
+
 struct StoredSegment {
   segment @0 :UInt64;
   entries @1 :List(StoredEntry);

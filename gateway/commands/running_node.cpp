@@ -10,7 +10,9 @@
 #include "actors/actor_scheduler.hpp"
 #include "actors/node.hpp"
 #include "actors/session_prompts.hpp"
+#include "engine/store/text_seal.hpp"
 #include "gateway/actor_calls.hpp"
+#include "gateway/response_store.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
 #include "messages/types.hpp"
@@ -65,6 +67,21 @@ gateway_options options_of(const actors::config& config, const actors::model_reg
   return options;
 }
 
+/// What clients may go on from, and the key under which they carry reasoning.
+expected<bool> open_responses(const actors::config& config, gateway_options& options) {
+  auto seal = store::text_seal::from_file(config.node.data_dir / "cache.key");
+  if (!seal) return seal.error();
+  options.reasoning_seal = std::move(*seal);
+  if (config.responses.count_max == 0) return false;
+  const store::response_bounds bounds{config.responses.count_max, config.responses.bytes_max, config.responses.age_s_max};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto kept = response_store::open(config.node.data_dir / "responses.journal", bounds,
+                                   std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  if (!kept) return kept.error();
+  options.responses = std::move(*kept);
+  return true;
+}
+
 }  // namespace
 
 running_node::running_node(const actors::config& config) : system_(configure(settings_, config)) {}
@@ -76,6 +93,7 @@ expected<std::unique_ptr<running_node>> running_node::start(const actors::config
   auto parts = actors::prepare_node(config);
   if (!parts) return parts.error();
   auto options = options_of(config, *parts->models);
+  if (const auto opened = open_responses(config, options); !opened) return opened.error();
   std::unique_ptr<running_node> made(new running_node(config));
   const auto local = actors::spawn_node(made->system_, std::move(*parts));
   made->node_ = local;

@@ -75,6 +75,10 @@ body_bytes_max = 5000
 request_timeout_ms = 6
 sse_comment_interval_ms = 700
 stream_bytes_queued_max = 8000
+[responses]
+count_max = 34
+bytes_max = 3500000
+age_s_max = 36
 [[model]]
 path = "/models/a/"
 name = "big"
@@ -138,6 +142,7 @@ level = "off"
   config wanted;
   wanted.node = {"left", "/etc/troupe/data", 1, 2, 3};
   wanted.gateway = {"::1", 0, 2, 4, 5000, 6, 700, 8000};
+  wanted.responses = {34, 3'500'000, 36};
   wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true, {"date: *"}},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
   wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};

@@ -124,6 +124,20 @@ TEST_CASE("who branches while the conversation runs has a session for each branc
   CHECK(index.find("m", messages{says(chat_role::user, "three")}, "c").ended == std::vector{session_id{"a"}});
 }
 
+TEST_CASE("a conversation that is gone on from by its name needs no words that fit, and a name that is in use gets a plus") {
+  conversation_index index(10);
+  const auto asked = index.find("m", hello, "a");
+  answer(index, asked, "hi");
+  const auto next = index.find("m", messages{says(chat_role::user, "something else")}, "a");
+  CHECK(next.session.value == "a");
+  CHECK_FALSE(next.is_new);
+  CHECK(index.find("m", messages{says(chat_role::user, "beside it")}, "a").session.value == "a+");
+  CHECK(index.find("m", messages{says(chat_role::user, "and that")}, "a").session.value == "a++");
+  index.leave(next.session);
+  CHECK(index.find("another model", messages{says(chat_role::user, "with another model")}, "a").session.value == "a+++");
+  CHECK(index.size() == 4);
+}
+
 TEST_CASE("what a client changes in its system message with each request does not make another conversation of it") {
   conversation_index index(10);
   const auto system = [](int left) { return says(chat_role::system, "be brief <total_tokens>" + std::to_string(left) + " left</total_tokens>"); };

@@ -1,0 +1,101 @@
+#include "gateway/response_store.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "messages/base/response_limits.hpp"
+
+namespace troupe::gateway {
+
+expected<std::shared_ptr<response_store>> response_store::open(const std::filesystem::path& file, store::response_bounds bounds,
+                                                               std::int64_t now_s) {
+  store::response_table table(bounds);
+  std::optional<store::response_log> log;
+  if (!file.empty()) {
+    auto opened = store::response_log::open(file, table, now_s);
+    if (!opened) return opened.error();
+    log = std::move(*opened);
+  }
+  return std::shared_ptr<response_store>(new response_store(std::move(log), std::move(table)));
+}
+
+response_store::response_store(std::optional<store::response_log> log, store::response_table table)
+    : table_(std::move(table)), log_(std::move(log)), thread_([this] { write(); }) {}
+
+response_store::~response_store() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+store::response_ptr response_store::find(std::string_view tenant, std::string_view id, std::int64_t now_s) const {
+  const std::lock_guard lock(mutex_);
+  return table_.find(tenant, id, now_s);
+}
+
+std::size_t response_store::count() const {
+  const std::lock_guard lock(mutex_);
+  return table_.count();
+}
+
+void response_store::put(store::stored_response response, std::function<void()> kept) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() < limits::responses_waiting_max) {
+      waiting_.push_back({table_.adopt(std::move(response)), std::move(kept)});
+      changed_.notify_all();
+      return;
+    }
+  }
+  kept();
+}
+
+bool response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  auto found = table_.find(tenant, id, now_s);
+  if (!found) return false;
+  table_.remove(tenant, id);
+  waiting_.push_back({std::move(found), nullptr});
+  changed_.notify_all();
+  return true;
+}
+
+void response_store::write() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    const auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    carry_out(next);
+    lock.lock();
+  }
+}
+
+/// The file first: who has been told of a response must find it after a crash.
+void response_store::carry_out(const task& next) {
+  const auto& response = *next.response;
+  if (log_) note(next.kept ? log_->add(response) : log_->remove(response.tenant, response.id));
+  std::vector<store::response_ptr> all;
+  bool outgrown = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (next.kept) table_.insert(next.response, response.created_s);
+    outgrown = log_ && log_->is_outgrown(table_.bytes());
+    if (outgrown) all = table_.all();
+  }
+  if (outgrown) note(log_->rewrite(all));
+  if (next.kept) next.kept();
+}
+
+void response_store::note(const expected<std::uint64_t>& written) {
+  if (!written && !failing_) spdlog::warn("responses are kept in memory only: {}", written.error().message);
+  failing_ = !written;
+}
+
+}  // namespace troupe::gateway

@@ -1,0 +1,41 @@
+// Answers of OpenAI's Responses protocol, as one JSON object or as server-sent events.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gateway/answer_writer.hpp"
+#include "gateway/responses_request.hpp"
+
+namespace troupe::gateway {
+
+/// A stream is response.created, response.in_progress, the items one after the other (reasoning, message, function_call, custom_tool_call)
+/// between output_item.added and .done, and response.completed, .incomplete or .failed with the whole object. Reasoning is shown as the
+/// model wrote it; nothing makes a summary, so there is none. Space between two items belongs to neither and is left out.
+class responses_writer : public answer_writer {
+ public:
+  /// The response object that `finished` will send. Nothing may be written after this but that.
+  virtual const std::string& response(const turn_finished& event) = 0;
+};
+
+/// Makes `encrypted_content` of reasoning; empty: there is none.
+using reasoning_sealer = std::function<std::string(std::string_view)>;
+
+std::unique_ptr<responses_writer> make_responses_writer(answer_shape shape, std::shared_ptr<const responses_wish> wish,
+                                                        reasoning_sealer seal);
+
+// Parts, in responses_object.cpp.
+struct response_state {
+  std::string_view status;            ///< in_progress, completed, incomplete, failed
+  std::string_view output;            ///< items, comma-separated
+  const turn_usage* usage = nullptr;  ///< null: not known yet
+  const failure* error = nullptr;     ///< of a failed one
+};
+std::string response_json(const answer_shape& shape, const responses_wish& wish, const response_state& state);
+
+/// The id of the response that an item of ours is part of, "" when the id is not of that form.
+std::string response_of_item(std::string_view item_id);
+inline constexpr std::string_view response_prefix = "resp_";
+
+}  // namespace troupe::gateway
