@@ -11,8 +11,10 @@
 #include <exception>
 #include <optional>
 
+#include "gateway/content_coding.hpp"
 #include "gateway/error_shape.hpp"
 #include "gateway/exchange.hpp"
+#include "gateway/keyed_request.hpp"
 #include "gateway/request_body.hpp"
 
 namespace troupe::gateway {
@@ -103,6 +105,7 @@ class connection final : public connection_handle, public reply_channel, public 
     request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = head_only_ = false;
     http_1_1_ = true;  // until the request says otherwise: it may be refused before it does
     parser_.emplace();
+    head_request_ = {};
     parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes_max));
     parser_->body_limit(options_.body_bytes_max);
     read_deadline_ = now() + wait;
@@ -133,7 +136,8 @@ class connection final : public connection_handle, public reply_channel, public 
       buffer_.clear();
       read_ended_ ? close() : read();
     } else {
-      // Half-closed clients do not exist among those that stream; for anything shorter the answer is still sent.
+      // A client that has gone looks the same as one that only shut its sending side, which no HTTP client does: its turn is cut.
+      // Anything shorter is still answered.
       read_ended_&& exchange_ && exchange_->is_turn() ? close() : read();
     }
     arm();
@@ -148,9 +152,10 @@ class connection final : public connection_handle, public reply_channel, public 
       error_code error;
       const bool had_header = parser_->is_header_done();
       buffer_.consume(parser_->put(buffer_.cdata(), error));
-      if (error == http::error::need_more) break;
-      if (error) return refuse(error);
-      if (!had_header && parser_->is_header_done()) on_header();
+      if (error && error != http::error::need_more) return refuse(error);
+      if (!had_header && parser_->is_header_done() && !on_header()) return;
+      if (!count_upload(parser_->get().body().size())) return refuse(failure{errc::queue_full, "too many bodies are being read", {}});
+      if (error) break;
       if (parser_->is_done()) return on_request();
     }
     if (read_ended_) return close();
@@ -158,13 +163,30 @@ class connection final : public connection_handle, public reply_channel, public 
     read();
   }
 
-  void on_header() {
+  /// False when the request is refused. What a chunked body brings behind it is no part of the head.
+  bool on_header() {
     parser_->eager(true);
     read_deadline_ = now() + options_.body_wait;
     const auto& header = parser_->get();
-    if (parser_->is_done() || header.version() < 11 || !boost::beast::iequals(header[http::field::expect], "100-continue")) return;
+    head_request_ = read_head(header);
+    http_1_1_ = header.version() >= 11;
+    head_only_ = header.method() == http::verb::head;
+    if (auto wrong = check_framing(head_request_)) {
+      refuse(std::move(*wrong));
+      return false;
+    }
+    keep_alive_ = keep_alive_ && header.keep_alive();
+    if (parser_->is_done() || !http_1_1_ || !boost::beast::iequals(header[http::field::expect], "100-continue")) return true;
     head_ += "HTTP/1.1 100 Continue\r\n\r\n";
     flush();
+    return true;
+  }
+
+  /// Keeps the bytes of the body that is being read in the sum of all; false when that is too much.
+  bool count_upload(std::size_t bytes) {
+    if (bytes == upload_bytes_) return true;
+    const auto sum = context_->uploads_bytes += bytes - std::exchange(upload_bytes_, bytes);
+    return bytes == 0 || sum <= options_.uploads_bytes_max;
   }
 
   void refuse(error_code error) {
@@ -173,39 +195,48 @@ class connection final : public connection_handle, public reply_channel, public 
       why = {errc::headers_too_large, "the header must be at most " + std::to_string(options_.header_bytes_max) + " bytes long", {}};
     if (error == http::error::body_limit)
       why = {errc::body_too_large, "the body must be at most " + std::to_string(options_.body_bytes_max) + " bytes long", {}};
+    refuse(std::move(why));
+  }
+
+  void refuse(failure why) {
     keep_alive_ = false;
     // What is known of the request decides the shape of the refusal.
-    answer(read_head(parser_->get()), std::move(why));
+    answer(head_request_.method.empty() ? read_head(parser_->get()) : head_request_, std::move(why));
   }
 
   static http_request read_head(const http::request<request_body>& message) {
     http_request request;
     request.method = std::string(message.method_string());
-    const auto target = std::string_view(message.target());
-    const auto mark = target.find('?');
-    request.path = target.substr(0, mark);
-    if (mark != target.npos) request.query = target.substr(mark + 1);
     for (const auto& field : message) request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
+    read_target(message.target(), request);
     return request;
   }
 
   http_request take_request() {
-    auto message = parser_->release();
-    auto request = read_head(message);
-    request.body = std::move(message.body());
-    keep_alive_ = keep_alive_ && message.keep_alive();
-    http_1_1_ = message.version() >= 11;
-    head_only_ = message.method() == http::verb::head;
+    auto request = std::move(head_request_);
+    request.body = std::move(parser_->get().body());
+    parser_.reset();
     return request;
   }
 
   void on_request() {
-    const auto request = take_request();
+    auto request = take_request();
     if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
-    const auto encoding = request.field("content-encoding");
-    if (!encoding.empty() && !equals_ignoring_case(encoding, "identity"))
-      return answer(request, failure{errc::invalid_request, "compressed bodies are not taken", "content-encoding"});
+    if (auto refused = decode_body(request, options_.body_bytes_max)) return answer(request, std::move(*refused));
+    const auto key = read_turn_key(request, caller{}.tenant);
+    if (!key) return answer(request, key.error());
+    if (*key) return answer_keyed(request, **key);
     answer(request, route(request));
+  }
+
+  void answer_keyed(const http_request& request, const turn_key& key) {
+    auto id = request_id_of(request, draw_random);
+    const auto shape = error_shape_of(request);
+    auto found = find_turn(key, context_, id, shape, [&] { return route(request); });
+    if (auto* result = std::get_if<route_result>(&found)) return answer(request, std::move(*result));
+    const auto follower =
+        std::make_shared<turn_follower>(*this, *this, strand_, options_, std::get<followed_turn>(std::move(found)), std::move(id), shape);
+    run(follower, [&] { follower->run(); });
   }
 
   [[nodiscard]] route_result route(const http_request& request) const {
@@ -220,11 +251,17 @@ class connection final : public connection_handle, public reply_channel, public 
   // Answering
 
   void answer(const http_request& request, route_result result) {
+    const auto running = std::make_shared<exchange>(*this, *link_, options_, request_id_of(request, draw_random), error_shape_of(request));
+    run(running, [&] { running->run(std::move(result)); });
+  }
+
+  template <class Start>
+  void run(std::shared_ptr<running_answer> running, Start start) {
     phase_ = phase::answering;
     read_deadline_ = never;
-    const auto running = std::make_shared<exchange>(*this, *link_, options_, request_id_of(request, draw_random), error_shape_of(request));
-    exchange_ = running;
-    running->run(std::move(result));
+    count_upload(0);
+    exchange_ = std::move(running);
+    start();
     read();
     arm();
   }
@@ -256,6 +293,7 @@ class connection final : public connection_handle, public reply_channel, public 
     if (phase_ == phase::closed) return;
     if (error) return close();
     flush();
+    if (exchange_ && pending_.empty()) exchange_->drained();
     if (!writing_ && phase_ == phase::answering && answer_complete_) finish_answer();
   }
 
@@ -298,6 +336,7 @@ class connection final : public connection_handle, public reply_channel, public 
   void close() {
     if (phase_ == phase::closed) return;
     phase_ = phase::closed;
+    count_upload(0);
     if (exchange_) exchange_->abandon();
     error_code ignored;
     socket_.close(ignored);
@@ -315,7 +354,9 @@ class connection final : public connection_handle, public reply_channel, public 
   boost::beast::flat_buffer buffer_;
   std::optional<http::request_parser<request_body>> parser_;
   std::unique_ptr<actor_link> link_;
-  std::shared_ptr<exchange> exchange_;
+  http_request head_request_;  // without its body
+  std::size_t upload_bytes_ = 0;
+  std::shared_ptr<running_answer> exchange_;
   std::function<void()> on_closed_;
   phase phase_ = phase::reading;
   bool request_begun_ = false;  // bytes of the request that is being read have come

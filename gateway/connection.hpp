@@ -11,6 +11,7 @@
 #include "gateway/options.hpp"
 #include "gateway/origin_guard.hpp"
 #include "gateway/strand.hpp"
+#include "gateway/turn_registry.hpp"
 
 namespace troupe::gateway {
 
@@ -21,7 +22,9 @@ struct connection_context {
   actor_link_factory make_link;
   io_context_ptr io;
   std::shared_ptr<conversation_index> conversations = std::make_shared<conversation_index>(limits::conversations_max);
+  std::shared_ptr<turn_registry> turns{};  ///< with an idempotency key; they refer to this context, until it is stopped
   std::atomic<bool> draining = false;
+  mutable std::atomic<std::size_t> uploads_bytes = 0;  ///< of bodies that are being read
 };
 
 /// All calls may come from any thread.

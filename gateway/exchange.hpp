@@ -34,18 +34,31 @@ class reply_channel {
   [[nodiscard]] virtual std::function<void(std::function<void()>)> poster() const = 0;
 };
 
-class exchange : public std::enable_shared_from_this<exchange> {
+/// What a connection is busy with: an exchange, or a kept turn that it follows.
+class running_answer {
+ public:
+  virtual ~running_answer() = default;
+  /// When `wake` wants to be called, `never` when it does not.
+  [[nodiscard]] virtual time_point wake_at() const noexcept = 0;
+  virtual void wake() = 0;
+  /// Whether anything would go on for a client that is gone: then the connection is cut at once.
+  [[nodiscard]] virtual bool is_turn() const noexcept = 0;
+  /// The connection is gone; nothing is sent any more.
+  virtual void abandon() = 0;
+  /// Everything that was flushed has been sent.
+  virtual void drained() {}
+};
+
+class exchange final : public running_answer, public std::enable_shared_from_this<exchange> {
  public:
   exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id, error_shape shape);
 
   void run(route_result result);
-  /// When `wake` wants to be called, `never` when it does not.
-  [[nodiscard]] time_point wake_at() const noexcept;
-  void wake();
-  /// Whether anything would go on for a client that is gone: then the connection is cut at once.
-  [[nodiscard]] bool is_turn() const noexcept { return writer_ != nullptr; }
-  /// The connection is gone; nothing is sent any more, the turn is cancelled.
-  void abandon();
+  [[nodiscard]] time_point wake_at() const noexcept override;
+  void wake() override;
+  [[nodiscard]] bool is_turn() const noexcept override { return writer_ != nullptr; }
+  /// Its turn is cancelled.
+  void abandon() override;
 
  private:
   void start(control_job job);

@@ -22,8 +22,14 @@ std::string_view reason_of(int status) {
       return "Method Not Allowed";
     case 409:
       return "Conflict";
+    case 410:
+      return "Gone";
     case 413:
       return "Payload Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 422:
+      return "Unprocessable Content";
     case 429:
       return "Too Many Requests";
     case 431:
@@ -57,6 +63,36 @@ std::string_view http_request::field(std::string_view name) const {
   for (const auto& entry : fields)
     if (equals_ignoring_case(entry.name, name)) return entry.value;
   return {};
+}
+
+void read_target(std::string_view target, http_request& request) {
+  const auto scheme = target.find("://");
+  const auto name = target.substr(0, scheme);
+  if (scheme != target.npos && (equals_ignoring_case(name, "http") || equals_ignoring_case(name, "https"))) {
+    target.remove_prefix(scheme + 3);
+    const auto authority = target.substr(0, target.find_first_of("/?"));
+    target.remove_prefix(authority.size());
+    std::erase_if(request.fields, [](const http_field& entry) { return equals_ignoring_case(entry.name, "host"); });
+    request.fields.push_back({"host", std::string(authority)});
+    if (target.empty() || target.front() == '?') request.path = "/";
+  }
+  const auto mark = target.find('?');
+  request.path += target.substr(0, mark);
+  if (mark != target.npos) request.query = target.substr(mark + 1);
+}
+
+std::optional<failure> check_framing(const http_request& request) {
+  std::size_t codings = 0, lengths = 0;
+  for (const auto& entry : request.fields) {
+    if (equals_ignoring_case(entry.name, "content-length")) lengths += entry.value.find(',') == entry.value.npos ? 1 : 2;
+    if (!equals_ignoring_case(entry.name, "transfer-encoding")) continue;
+    ++codings;
+    if (!equals_ignoring_case(entry.value, "chunked"))
+      return failure{errc::invalid_request, "the only transfer-encoding taken is chunked", "transfer-encoding"};
+  }
+  if (lengths > 1 || codings > 1 || lengths + codings > 1)
+    return failure{errc::invalid_request, "a body has one content-length or one transfer-encoding", "content-length"};
+  return std::nullopt;
 }
 
 std::optional<std::string> http_request::parameter(std::string_view name) const {

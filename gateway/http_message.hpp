@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/base/errc.hpp"
+
 namespace troupe::gateway {
 
 struct http_field {
@@ -31,6 +33,12 @@ struct http_response {
   std::vector<http_field> fields;  ///< content-length, content-type and connection are added when it is sent
   std::string body;
 };
+
+/// Fills in path and query. Of an absolute target ("http://host/path", as for a proxy) the authority takes the place of the Host field.
+void read_target(std::string_view target, http_request& request);
+
+/// Refuses what two readers may cut differently: a transfer-encoding other than chunked, and more than one length of the body.
+std::optional<failure> check_framing(const http_request& request);
 
 /// How a response's body is delimited.
 enum class body_framing { length, chunked, until_close };

@@ -50,6 +50,12 @@ struct gateway_options {
   std::size_t header_bytes_max = limits::header_bytes_max;
   std::size_t body_bytes_max = limits::body_bytes_max;
   std::size_t stream_bytes_queued_max = limits::stream_bytes_queued_max;
+  std::size_t uploads_bytes_max = limits::uploads_bytes_max;
+  std::size_t kept_turns_max = limits::kept_turns_max;
+  std::size_t kept_turn_bytes_max = limits::kept_turn_bytes_max;
+  std::size_t kept_turns_bytes_max = limits::kept_turns_bytes_max;
+  std::chrono::milliseconds kept_turn_time = limits::kept_turn_time;
+  std::chrono::milliseconds kept_turn_orphan_wait = limits::kept_turn_orphan_wait;
   std::chrono::milliseconds header_wait = limits::header_wait;
   std::chrono::milliseconds body_wait = limits::body_wait;
   std::chrono::milliseconds write_wait = limits::write_wait;

@@ -112,6 +112,8 @@ expected<std::unique_ptr<server>> server::start(gateway_options options, actor_l
   auto io = std::make_shared<asio::io_context>(static_cast<int>(threads));
   const auto made = std::make_shared<state>(io);
   made->context->options = std::move(options);
+  made->context->turns =
+      std::make_shared<turn_registry>(made->context->options.kept_turns_max, made->context->options.kept_turns_bytes_max);
   made->context->make_link = std::move(make_link);
   made->context->io = io;
   if (const auto listening = made->listen(); !listening) return listening.error();
@@ -144,7 +146,10 @@ void server::stop() {
   if (std::exchange(state_->stopped, true)) return;
   state_->stop_accepting();
   // Behind the closing of the acceptor, so that no connection is admitted after this pass.
-  asio::post(state_->accepting, [self = state_] { self->each_connection([](connection_handle& connection) { connection.cut(); }); });
+  asio::post(state_->accepting, [self = state_] {
+    self->each_connection([](connection_handle& connection) { connection.cut(); });
+    self->context->turns->stop();
+  });
   state_->work.reset();
   for (auto& thread : state_->threads) thread.join();
 }

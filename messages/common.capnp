@@ -21,18 +21,21 @@ enum Errc {
   methodNotAllowed @9;
   bodyTooLarge @10;
   headersTooLarge @11;
-  quotaReached @12;
-  queueFull @13;
-  notReady @14;
-  draining @15;
-  deadlineExceeded @16;
-  workerLost @17;
-  cancelled @18;
-  sessionDead @19;
-  forbiddenOrigin @20;
-  corruptData @21;
-  ioFailed @22;
-  internal @23;
+  unsupportedEncoding @12;
+  idempotencyMismatch @13;
+  answerNotKept @14;
+  quotaReached @15;
+  queueFull @16;
+  notReady @17;
+  draining @18;
+  deadlineExceeded @19;
+  workerLost @20;
+  cancelled @21;
+  sessionDead @22;
+  forbiddenOrigin @23;
+  corruptData @24;
+  ioFailed @25;
+  internal @26;
 }
 
 enum TierLevel {

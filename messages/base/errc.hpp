@@ -23,6 +23,9 @@ enum class errc : std::uint8_t {
   method_not_allowed,        ///< the path exists, the method does not
   body_too_large,
   headers_too_large,
+  unsupported_encoding,      ///< a content-encoding of the body that is none of ours
+  idempotency_mismatch,      ///< an idempotency key that names another request's turn
+  answer_not_kept,           ///< a turn is known by its idempotency key, what is asked of its answer is kept no more
   quota_reached,             ///< a tenant's quota; retry later
   queue_full,                ///< a bounded queue of ours; retry later
   not_ready,                 ///< still loading

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 inline constexpr std::size_t connections_max = 1024;            ///< further ones are closed at accept
 inline constexpr std::size_t header_bytes_max = 64 << 10;       ///< 431
 inline constexpr std::size_t body_bytes_max = 64 << 20;         ///< 413
+inline constexpr std::size_t uploads_bytes_max = 1 << 30;       ///< of all bodies that are being read; a further piece is queue_full
 inline constexpr std::size_t stream_bytes_queued_max = 4 << 20; ///< a slower reader is cut and its turn cancelled
 inline constexpr auto header_wait = 15s;                        ///< slow writers are cut
 inline constexpr auto body_wait = 60s;
@@ -25,6 +26,12 @@ inline constexpr auto request_timeout_max = 60min;
 inline constexpr auto control_wait = 10s;                       ///< for the answer to anything but a turn; then 504
 inline constexpr auto linger_wait = 2s;                         ///< after a refusal the rest of a request is read and dropped this long
 inline constexpr std::size_t tokenize_bytes_max = 4 << 20;      ///< 413: tokenising more would hold up an I/O thread
+inline constexpr std::size_t idempotency_key_bytes_max = 255;   ///< 400
+inline constexpr auto kept_turn_time = 10min;                   ///< of a turn with an idempotency key, after its end; then a repeat runs anew
+inline constexpr auto kept_turn_orphan_wait = 30s;              ///< while nobody reads its answer; then it is cancelled
+inline constexpr std::size_t kept_turns_max = 16'384;           ///< running or ended; one more is queue_full
+inline constexpr std::size_t kept_turn_bytes_max = 16 << 20;    ///< of one answer; of a longer one the first frames are given up
+inline constexpr std::size_t kept_turns_bytes_max = 256 << 20;  ///< of all; what ended longest ago is given up, then what runs keeps its least
 
 // requests
 inline constexpr std::size_t messages_max = 20'000;             ///< 400

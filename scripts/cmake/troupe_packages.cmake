@@ -13,6 +13,7 @@ pkg_check_modules(LIBURING REQUIRED IMPORTED_TARGET liburing)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 find_package(LibArchive REQUIRED)
 find_package(LibLZMA REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 # Debian's own Python: its jinja2 is the one that scripts/setup installs, whatever is first on PATH.

@@ -99,3 +99,36 @@ TEST_CASE("a browser of another site is refused, everything else passes") {
   CHECK_FALSE(check({{"Host", "models.example"}}, open));
   CHECK(check({{"Host", "models.example"}, {"Origin", "https://evil.example"}}, open));
 }
+
+TEST_CASE("a target is a path and a query, with or without its authority before it") {
+  const auto read = [](std::string_view target) {
+    http_request request;
+    request.fields = {{"Host", "h"}};
+    read_target(target, request);
+    return request.path + " " + request.query + " " + std::string(request.field("host"));
+  };
+  CHECK(read("/a/b?c=d?e") == "/a/b c=d?e h");
+  CHECK(read("*") == "*  h");
+  CHECK(read("http://x:80/a?b") == "/a b x:80");
+  CHECK(read("HTTPS://x?b") == "/ b x");
+  CHECK(read("http://x") == "/  x");
+  CHECK(read("ftp://x/a") == "ftp://x/a  h");
+  CHECK(read("/a?u=http://x/b") == "/a u=http://x/b h");
+}
+
+TEST_CASE("a body has one length") {
+  const auto refused = [](std::vector<http_field> fields) {
+    http_request request;
+    request.fields = std::move(fields);
+    const auto wrong = check_framing(request);
+    return wrong ? wrong->param : std::string();
+  };
+  CHECK(refused({}).empty());
+  CHECK(refused({{"Content-Length", "5"}}).empty());
+  CHECK(refused({{"Transfer-Encoding", "Chunked"}}).empty());
+  CHECK(refused({{"transfer-encoding", "gzip"}}) == "transfer-encoding");
+  CHECK(refused({{"transfer-encoding", "chunked"}, {"transfer-encoding", "chunked"}}) == "content-length");
+  CHECK(refused({{"transfer-encoding", "chunked"}, {"content-length", "5"}}) == "content-length");
+  CHECK(refused({{"content-length", "5"}, {"content-length", "5"}}) == "content-length");
+  CHECK(refused({{"content-length", "5, 5"}}) == "content-length");
+}

@@ -1,0 +1,23 @@
+#include "gateway/keyed_request.hpp"
+
+namespace troupe::gateway {
+
+std::variant<followed_turn, route_result> find_turn(const turn_key& key, const std::shared_ptr<const connection_context>& context,
+                                                    const std::string& request_id, error_shape shape,
+                                                    const std::function<route_result()>& route) {
+  auto known = context->turns->find(key);
+  if (!known) return route_result(known.error());
+  if (*known) return followed_turn{*std::move(known), key.seen.value_or(0), true};
+  auto result = route();
+  auto* job = std::get_if<turn_job>(&result);
+  if (job == nullptr) return result;
+  if (key.seen)
+    return route_result(failure{errc::not_found, "there is no turn of this 'idempotency-key' to go on with", "idempotency-key"});
+  // Another connection may have begun it meanwhile.
+  auto claimed = context->turns->open(key, context);
+  if (!claimed) return route_result(claimed.error());
+  if (claimed->is_new) claimed->turn->start(std::move(*job), request_id, shape);
+  return followed_turn{std::move(claimed->turn), 0, !claimed->is_new};
+}
+
+}  // namespace troupe::gateway
