@@ -30,9 +30,11 @@ enum Errc {
   cancelled @18;
   sessionDead @19;
   forbiddenOrigin @20;
-  corruptData @21;
-  ioFailed @22;
-  internal @23;
+  unauthenticated @21;
+  permissionDenied @22;
+  corruptData @23;
+  ioFailed @24;
+  internal @25;
 }
 
 enum TierLevel {
