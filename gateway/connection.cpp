@@ -147,7 +147,7 @@ class connection final : public connection_handle, public reply_channel, public 
       buffer_.consume(parser_->put(buffer_.cdata(), error));
       if (error == http::error::need_more) break;
       if (error) return refuse(error);
-      if (!had_header && parser_->is_header_done()) on_header();
+      if (!had_header && parser_->is_header_done() && !on_header()) return;
       if (parser_->is_done()) return on_request();
     }
     if (read_ended_) return close();
@@ -155,13 +155,28 @@ class connection final : public connection_handle, public reply_channel, public 
     read();
   }
 
-  void on_header() {
+  /// False: whoever it is does not come in, and what else it sends is not kept.
+  bool on_header() {
     parser_->eager(true);
     read_deadline_ = now() + options_.body_wait;
     const auto& header = parser_->get();
-    if (parser_->is_done() || header.version() < 11 || !boost::beast::iequals(header[http::field::expect], "100-continue")) return;
+    if (!options_.keys.empty()) {
+      const auto head = read_head(header);
+      auto admitted = admit(head, need_of(head.path), options_.keys);
+      if (!admitted) return turn_away(head, admitted.error()), false;
+      who_ = *std::move(admitted);
+    }
+    if (parser_->is_done() || header.version() < 11 || !boost::beast::iequals(header[http::field::expect], "100-continue")) return true;
     head_ += "HTTP/1.1 100 Continue\r\n\r\n";
     flush();
+    return true;
+  }
+
+  void turn_away(const http_request& head, failure why) {
+    keep_alive_ = false;
+    http_1_1_ = parser_->get().version() >= 11;
+    head_only_ = parser_->get().method() == http::verb::head;
+    answer(head, std::move(why));
   }
 
   void refuse(error_code error) {
@@ -198,7 +213,9 @@ class connection final : public connection_handle, public reply_channel, public 
 
   void on_request() {
     const auto request = take_request();
-    if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
+    // With keys it is the key that a foreign page lacks.
+    if (options_.keys.empty())
+      if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
     const auto encoding = request.field("content-encoding");
     if (!encoding.empty() && !equals_ignoring_case(encoding, "identity"))
       return answer(request, failure{errc::invalid_request, "compressed bodies are not taken", "content-encoding"});
@@ -208,7 +225,7 @@ class connection final : public connection_handle, public reply_channel, public 
   [[nodiscard]] route_result route(const http_request& request) const {
     const auto unix_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     try {
-      return dispatch(request, {options_, draw_random, unix_s, context_->conversations});
+      return dispatch(request, {options_, draw_random, unix_s, context_->conversations, who_, context_->quotas, now()});
     } catch (const std::exception& error) {
       return failure{errc::internal, std::string("the request could not be read: ") + error.what(), {}};
     }
@@ -314,6 +331,7 @@ class connection final : public connection_handle, public reply_channel, public 
   std::unique_ptr<actor_link> link_;
   std::shared_ptr<exchange> exchange_;
   std::function<void()> on_closed_;
+  caller who_;  // whose request it is
   phase phase_ = phase::reading;
   bool request_begun_ = false;  // bytes of the request that is being read have come
   bool keep_alive_ = true, http_1_1_ = true, head_only_ = false;

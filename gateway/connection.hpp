@@ -21,6 +21,7 @@ struct connection_context {
   actor_link_factory make_link;
   io_context_ptr io;
   std::shared_ptr<conversation_index> conversations = std::make_shared<conversation_index>(limits::conversations_max);
+  std::shared_ptr<tenant_quotas> quotas{};  ///< null: there are no tenants
   std::atomic<bool> draining = false;
 };
 
