@@ -1,5 +1,5 @@
 // What a turn costs: prompt tokens that were computed, and all that were generated. One that is cut off while it runs costs what was
-// estimated: nobody saves by leaving early. One that was refused costs nothing.
+// estimated, or its prompt where that is known and more: nobody saves by leaving early. One that was refused costs nothing.
 #include "gateway/quota_writer.hpp"
 
 #include <utility>
@@ -11,7 +11,10 @@ class quota_writer final : public answer_writer {
  public:
   quota_writer(std::unique_ptr<answer_writer> inner, quota_lease lease) : inner_(std::move(inner)), lease_(std::move(lease)) {}
 
-  void started(const turn_started& event, std::string& out) override { inner_->started(event, out); }
+  void started(const turn_started& event, std::string& out) override {
+    lease_.owe(event.prompt_tokens - event.cached_tokens);
+    inner_->started(event, out);
+  }
   void delta(const turn_delta& event, std::string& out) override { inner_->delta(event, out); }
 
   /// Before the client can have read the end: its next turn finds the place free.

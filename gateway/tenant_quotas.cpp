@@ -26,7 +26,7 @@ double charge_of(double mean, const tenant_limits& limits) { return std::min(mea
 }  // namespace
 
 quota_lease::~quota_lease() {
-  if (quotas_) quotas_->release(tenant_, charged_, charged_);
+  if (quotas_) quotas_->release(tenant_, charged_, std::max(charged_, owed_));
 }
 
 void quota_lease::settle(std::uint64_t tokens) {

@@ -41,7 +41,7 @@ struct quota_refusal {
 
 class tenant_quotas;
 
-/// One turn that was let in. Unless told otherwise it ends with what was estimated for it.
+/// One turn that was let in. Unless told otherwise it ends with what was estimated for it, or with what it is known to have cost by then.
 class quota_lease {
  public:
   quota_lease() = default;
@@ -51,6 +51,8 @@ class quota_lease {
   quota_lease& operator=(quota_lease&&) = delete;
   ~quota_lease();
 
+  /// The turn goes on and has cost so much already.
+  void owe(std::uint64_t tokens) noexcept { owed_ = static_cast<double>(tokens); }
   /// The turn is over and has cost so much.
   void settle(std::uint64_t tokens);
   /// The turn never began.
@@ -59,7 +61,7 @@ class quota_lease {
  private:
   std::shared_ptr<tenant_quotas> quotas_;  // null: over, or nobody's
   std::string tenant_;
-  double charged_ = 0;
+  double charged_ = 0, owed_ = 0;
 };
 
 class tenant_quotas : public std::enable_shared_from_this<tenant_quotas> {

@@ -164,6 +164,16 @@ TEST_CASE("a tenant that has used its tokens is told when there are some, and a 
   CHECK(world.quotas->usage("acme", world.now)->tokens == 6'000);
 }
 
+TEST_CASE("a turn that is cut off costs the prompt that it has computed") {
+  tenants world;
+  {
+    std::string out;
+    world.turn("acme", {}).writer->started({{}, 900, 100}, out);
+  }
+  CHECK(world.quotas->usage("acme", world.now)->tokens == 800);
+  CHECK(world.quotas->usage("acme", world.now)->running == 0);
+}
+
 TEST_CASE("a turn that is refused displaces nobody's conversation") {
   tenants world;
   world.conversations = std::make_shared<conversation_index>(1);

@@ -99,6 +99,11 @@ TEST_CASE("a turn that never began costs nothing, one that is dropped costs what
   world.take("metered");
   CHECK(world.usage("metered").tokens_left == 6'000 - 256);
   CHECK(world.usage("metered").tokens == 256);
+  world.take("metered").owe(100);
+  CHECK(world.usage("metered").tokens == 512);
+  world.take("metered").owe(1'000);
+  CHECK(world.usage("metered").tokens == 1'512);
+  CHECK(world.usage("metered").tokens_left == 6'000 - 1'512);
   auto whole = world.take("metered");
   const auto moved = std::move(whole);
   CHECK(world.usage("metered").running == 1);
