@@ -23,6 +23,11 @@ bool is_loopback(const std::string& address) {
   return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
+bool is_address(const std::string& address) {
+  in6_addr any{};
+  return ::inet_pton(AF_INET, address.c_str(), &any) == 1 || ::inet_pton(AF_INET6, address.c_str(), &any) == 1;
+}
+
 std::string section_path(std::string_view section, std::size_t index, std::string_view key) {
   return std::string(section) + "[" + std::to_string(index) + "]." + std::string(key);
 }
@@ -39,8 +44,11 @@ class resolver {
     resolve_path("disk_tier.key_file", value_.disk_tier.key_file);
     resolve_path("remote_tier.key_file", value_.remote_tier.key_file);
     check(!value_.node.data_dir.empty(), "node.data_dir", "must not be empty");
-    check(is_loopback(value_.gateway.address), "gateway.address",
-          "\"" + value_.gateway.address + "\" is not a loopback address (127.0.0.0/8 or ::1), and no keys are configured");
+    if (problem_.code == errc::none) problem_ = detail::check_access(value_);
+    const auto& address = value_.gateway.address;
+    check(is_address(address), "gateway.address", "\"" + address + "\" is not an IPv4 or IPv6 address");
+    check(is_loopback(address) || !value_.keys.empty(), "gateway.address",
+          "\"" + address + "\" is not a loopback address (127.0.0.0/8 or ::1), and no keys are configured");
     check(!value_.models.empty(), "model", "at least one [[model]] is needed");
     for (std::size_t i = 0; i < value_.models.size(); ++i) resolve_model(i);
     if (value_.workers.empty()) add_default_workers();

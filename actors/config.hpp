@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/config_access.hpp"
 #include "actors/config_responses.hpp"
 #include "actors/config_tiers.hpp"
 #include "engine/core/block_pool.hpp"
@@ -28,7 +29,7 @@ struct node_config {
 };
 
 struct gateway_config {
-  std::string address = "127.0.0.1";  ///< a loopback address
+  std::string address = "127.0.0.1";  ///< a loopback address while there are no keys
   std::uint16_t port = 8000;          ///< 0: any free one
   std::uint32_t io_threads = 1;       ///< that read requests and write answers
   std::uint32_t connections_max = limits::connections_max;
@@ -109,6 +110,8 @@ struct config {
   node_config node;
   gateway_config gateway;
   responses_config responses;
+  std::vector<tenant_config> tenants;  ///< names are unique; `default` exists without being named
+  std::vector<key_config> keys;        ///< none: everybody who reaches the address is let in
   std::vector<model_config> models;    ///< at least one; names are unique
   std::vector<worker_config> workers;  ///< default: one per model
   retention_config retention;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/config.hpp"
+#include "actors/config_fields_access.hpp"
 #include "actors/config_fields_tiers.hpp"
 
 namespace troupe::actors::detail {
@@ -107,6 +108,8 @@ void config_sections(Visitor& visit, Config& all) {
   visit.section("node", all.node, [](auto& v, auto& s) { node_fields(v, s); });
   visit.section("gateway", all.gateway, [](auto& v, auto& s) { gateway_fields(v, s); });
   visit.section("responses", all.responses, [](auto& v, auto& s) { responses_fields(v, s); });
+  visit.sections("tenant", all.tenants, [](auto& v, auto& s) { tenant_fields(v, s); });
+  visit.sections("key", all.keys, [](auto& v, auto& s) { key_fields(v, s); });
   visit.sections("model", all.models, [](auto& v, auto& s) { model_fields(v, s); });
   visit.sections("worker", all.workers, [](auto& v, auto& s) { worker_fields(v, s); });
   visit.section("retention", all.retention, [](auto& v, auto& s) { retention_fields(v, s); });
@@ -123,6 +126,9 @@ void config_sections(Visitor& visit, Config& all) {
 
 /// Fills what depends on other keys (names, paths, default workers) and checks what spans several. Failure: invalid_request.
 expected<config> resolve_config(config value, const config_origin& origin);
+
+/// Tenants and keys. errc::none when they hold together.
+failure check_access(const config& value);
 
 failure config_failure(const std::string& key, const std::string& problem);
 

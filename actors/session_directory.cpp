@@ -10,6 +10,7 @@
 
 #include "actors/actor_defaults.hpp"
 #include "messages/base/limits.hpp"
+#include "messages/base/session_scope.hpp"
 #include "messages/errors.hpp"
 
 namespace troupe::actors {
@@ -49,7 +50,7 @@ void ensure_actor(session_directory_pointer self, session_entry& entry) {
   setup.home = caf::actor_cast<session_home_actor>(self);
   setup.services = state.setup.services;
   setup.models = state.setup.models;
-  setup.tenant = state.setup.tenant;
+  setup.tenant = tenant_of(entry.info.id);
   setup.idle_ttl = state.setup.idle_ttl;
   setup.turns_max = state.setup.turns_per_session_max;
   setup.unix_offset_ms = state.setup.unix_offset_ms;
@@ -126,12 +127,18 @@ expected<session_entry*> ensure_alive(session_directory_pointer self, const sess
 caf::result<session_info, session_actor> take_spawn(session_directory_pointer self, const session_spawn& spawn) {
   if (self->state.drain.begun) return make_error(errc::draining, "the node is shutting down");
   for (const auto* id : {&spawn.id, &spawn.parent})
-    if (id->value.size() > limits::session_id_bytes_max) return make_error(errc::invalid_request, "a session id is too long", "id");
+    if (client_id_of(*id).size() > limits::session_id_bytes_max || tenant_of(*id).size() > limits::tenant_name_bytes_max)
+      return make_error(errc::invalid_request, "a session id is too long", "id");
   if (spawn.id.value.empty()) return make_error(errc::invalid_request, "a session id is empty", "id");
+  if (!spawn.parent.value.empty() && tenant_of(spawn.parent) != tenant_of(spawn.id))
+    return make_error(errc::invalid_request, "the parent is a session of another tenant", "parent");
   auto entry = ensure_alive(self, spawn);
   if (!entry) return make_error(entry.error());
   return {(*entry)->info, session_actor{(*entry)->handle}};
 }
+
+/// Whoever asks knows it by its client's name.
+caf::error no_session(const session_id& id) { return make_error(errc::not_found, "no session " + std::string(client_id_of(id)), "id"); }
 
 verb_answer missing(const session_verb& verb) { return {verb.id, verb_outcome::missing, "the session has died", 0}; }
 
@@ -143,7 +150,7 @@ void keep_death_answer(session_directory_pointer self, const session_verb& verb,
 
 caf::result<verb_answer> take_verb(session_directory_pointer self, const session_verb& verb) {
   auto* entry = self->state.table.find(verb.session);
-  if (!entry) return make_error(errc::not_found, "no session " + verb.session.value, "id");
+  if (!entry) return no_session(verb.session);
   if (entry->dead() && !entry->handle) {
     const bool again = entry->death_answer && entry->death_answer->id == verb.id;
     return again ? *entry->death_answer : missing(verb);
@@ -295,7 +302,7 @@ session_directory_local_actor::behavior_type session_directory(session_directory
       [self](const session_spawn& spawn) { return take_spawn(self, spawn); },
       [self](const session_find& find) -> caf::result<session_info> {
         if (const auto* entry = self->state.table.find(find.id)) return entry->info;
-        return make_error(errc::not_found, "no session " + find.id.value, "id");
+        return no_session(find.id);
       },
       [self](const session_list& list) { return self->state.table.list(list); },
       [self](const session_verb& verb) { return take_verb(self, verb); },

@@ -16,7 +16,6 @@ struct session_directory_setup {
   session_services services;
   std::shared_ptr<const model_registry> models;
   std::filesystem::path journal;  ///< empty: nothing is remembered over a restart
-  std::string tenant = "default";
   std::chrono::milliseconds idle_ttl{3'600'000};
   std::size_t sessions_max = limits::sessions_max;
   std::size_t turns_per_session_max = limits::turns_per_session_max;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "messages/base/limits.hpp"
+#include "messages/base/session_scope.hpp"
 
 namespace troupe::actors {
 
@@ -106,8 +107,9 @@ std::size_t session_table::depth(const session_id& id, std::size_t most) const {
 
 session_listing session_table::list(const session_list& wish) const {
   std::vector<const session_info*> chosen;
+  const auto is_wanted = [&wish](const session_id& id) { return wish.tenant.empty() || tenant_of(id) == wish.tenant; };
   for (const auto& [id, entry] : entries_)
-    if (wish.with_dead || !entry.dead()) chosen.push_back(&entry.info);
+    if ((wish.with_dead || !entry.dead()) && is_wanted(id)) chosen.push_back(&entry.info);
   const auto count = std::min<std::size_t>(chosen.size(), wish.limit);
   std::partial_sort(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(count), chosen.end(), [](auto* left, auto* right) {
     return left->used_ms != right->used_ms ? left->used_ms > right->used_ms : left->id < right->id;

@@ -20,6 +20,8 @@ class answer_writer {
   virtual void finished(const turn_finished& event, std::string& out) = 0;
   /// The last frame of a stream that had begun, perhaps with a comment alone. A whole answer that fails is not written at all.
   virtual void failed(const failure& error, std::string_view request_id, std::string& out) = 0;
+  /// The turn has failed and nothing of it was written: the failure is answered as any other.
+  virtual void refused(const failure& /*error*/) {}
 };
 
 /// What every chunk of an answer repeats, and what the client asked to see.

@@ -163,7 +163,7 @@ class connection final : public connection_handle, public reply_channel, public 
     read();
   }
 
-  /// False when the request is refused. What a chunked body brings behind it is no part of the head.
+  /// False when the request is refused, and what else it sends is not kept. What a chunked body brings behind it is no part of the head.
   bool on_header() {
     parser_->eager(true);
     read_deadline_ = now() + options_.body_wait;
@@ -174,6 +174,11 @@ class connection final : public connection_handle, public reply_channel, public 
     if (auto wrong = check_framing(head_request_)) {
       refuse(std::move(*wrong));
       return false;
+    }
+    if (!options_.keys.empty()) {
+      auto admitted = admit(head_request_, need_of(head_request_.path), options_.keys);
+      if (!admitted) return turn_away(admitted.error()), false;
+      who_ = *std::move(admitted);
     }
     keep_alive_ = keep_alive_ && header.keep_alive();
     if (parser_->is_done() || !http_1_1_ || !boost::beast::iequals(header[http::field::expect], "100-continue")) return true;
@@ -187,6 +192,11 @@ class connection final : public connection_handle, public reply_channel, public 
     if (bytes == upload_bytes_) return true;
     const auto sum = context_->uploads_bytes += bytes - std::exchange(upload_bytes_, bytes);
     return bytes == 0 || sum <= options_.uploads_bytes_max;
+  }
+
+  void turn_away(failure why) {
+    keep_alive_ = false;
+    answer(head_request_, std::move(why));
   }
 
   void refuse(error_code error) {
@@ -221,9 +231,11 @@ class connection final : public connection_handle, public reply_channel, public 
 
   void on_request() {
     auto request = take_request();
-    if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
+    // With keys it is the key that a foreign page lacks.
+    if (options_.keys.empty())
+      if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
     if (auto refused = decode_body(request, options_.body_bytes_max)) return answer(request, std::move(*refused));
-    const auto key = read_turn_key(request, caller{}.tenant);
+    const auto key = read_turn_key(request, who_.tenant);
     if (!key) return answer(request, key.error());
     if (*key) return answer_keyed(request, **key);
     answer(request, route(request));
@@ -242,7 +254,7 @@ class connection final : public connection_handle, public reply_channel, public 
   [[nodiscard]] route_result route(const http_request& request) const {
     const auto unix_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     try {
-      return dispatch(request, {options_, draw_random, unix_s, context_->conversations});
+      return dispatch(request, {options_, draw_random, unix_s, context_->conversations, who_, context_->quotas, now()});
     } catch (const std::exception& error) {
       return failure{errc::internal, std::string("the request could not be read: ") + error.what(), {}};
     }
@@ -358,6 +370,7 @@ class connection final : public connection_handle, public reply_channel, public 
   std::size_t upload_bytes_ = 0;
   std::shared_ptr<running_answer> exchange_;
   std::function<void()> on_closed_;
+  caller who_;  // whose request it is
   phase phase_ = phase::reading;
   bool request_begun_ = false;  // bytes of the request that is being read have come
   bool keep_alive_ = true, http_1_1_ = true, head_only_ = false;

@@ -23,6 +23,7 @@ struct connection_context {
   io_context_ptr io;
   std::shared_ptr<conversation_index> conversations = std::make_shared<conversation_index>(limits::conversations_max);
   std::shared_ptr<turn_registry> turns{};  ///< with an idempotency key; they refer to this context, until it is stopped
+  std::shared_ptr<tenant_quotas> quotas{};  ///< null: there are no tenants
   std::atomic<bool> draining = false;
   mutable std::atomic<std::size_t> uploads_bytes = 0;  ///< of bodies that are being read
 };

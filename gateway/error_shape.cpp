@@ -57,6 +57,7 @@ http_response error_response(const failure& error, error_shape shape, std::strin
   http_response response;
   response.status = status_of(error.code, shape);
   response.body = shape == error_shape::anthropic ? anthropic_error_json(error, request_id) : error_json(error);
+  if (error.code == errc::unauthenticated) response.fields.push_back({"www-authenticate", "Bearer"});
   if (describe(error.code).retryable) response.fields.push_back({"retry-after", std::string(retry_after_s)});
   return response;
 }

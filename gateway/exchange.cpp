@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "messages/base/session_scope.hpp"
+
 namespace troupe::gateway {
 
 exchange::exchange(reply_channel& channel, actor_link& actors, const gateway_options& options, std::string request_id, error_shape shape)
@@ -32,7 +34,8 @@ void exchange::start(control_job job) {
 }
 
 void exchange::start(turn_job job) {
-  fields_.push_back({"x-session-id", job.spawn.id.value});
+  fields_.push_back({"x-session-id", std::string(client_id_of(job.spawn.id))});
+  fields_.insert(fields_.end(), job.fields.begin(), job.fields.end());
   for (const auto& ended : job.ended) actors_.end_session(ended);
   writer_ = std::move(job.writer);
   streams_ = job.stream;
@@ -138,7 +141,12 @@ void exchange::respond(http_response response) {
 
 void exchange::fail(const failure& error, std::vector<http_field> fields) {
   if (!stream_begun_) {
+    if (writer_) writer_->refused(error);
     auto response = error_response(error, shape_, request_id_);
+    // What a refusal says of itself is more exact.
+    std::erase_if(response.fields, [&fields](const http_field& usual) {
+      return std::ranges::any_of(fields, [&usual](const http_field& own) { return own.name == usual.name; });
+    });
     response.fields.insert(response.fields.end(), std::make_move_iterator(fields.begin()), std::make_move_iterator(fields.end()));
     return respond(std::move(response));
   }

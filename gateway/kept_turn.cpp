@@ -100,6 +100,10 @@ void kept_turn::run(turn_job job, std::string request_id, error_shape shape) {
   arm();
 }
 
+std::function<void(std::function<void()>)> kept_turn::poster() const {
+  return [io = context_->io, where = strand_](std::function<void()> what) { asio::post(where, std::move(what)); };
+}
+
 template <class Change>
 void kept_turn::write(Change change) {
   std::unique_lock lock(mutex_);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -61,6 +62,7 @@ class kept_turn final : public reply_channel, public std::enable_shared_from_thi
   void end_stream() override;
   void close_after() override { how_ = turn_record::ending::failed; }
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
+  [[nodiscard]] std::function<void(std::function<void()>)> poster() const override;
 
  private:
   void run(turn_job job, std::string request_id, error_shape shape);

@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   troupe::gateway::add_tokenize(app, run);
   troupe::gateway::add_demo(app, run);
   troupe::gateway::add_replay(app, run);
+  troupe::gateway::add_key(app, run);
   troupe::gateway::add_version(app, run);
   CLI11_PARSE(app, argc, argv);
   return run();

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/access.hpp"
+#include "gateway/tenant_quotas.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
 #include "messages/base/limits.hpp"
@@ -44,7 +46,9 @@ struct gateway_options {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0: any free one, see server::port()
   unsigned io_threads = 1;
-  std::vector<gateway_model> models;  ///< the first answers requests that name none
+  std::vector<gateway_model> models;   ///< the first answers requests that name none
+  key_ring keys;                       ///< none: everybody is let in, from this machine only
+  std::vector<tenant_limits> tenants;  ///< whose use is bounded or counted
 
   std::size_t connections_max = limits::connections_max;
   std::size_t header_bytes_max = limits::header_bytes_max;

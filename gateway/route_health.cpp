@@ -5,6 +5,7 @@
 
 #include "gateway/error_shape.hpp"
 #include "gateway/routes.hpp"
+#include "gateway/tenancy.hpp"
 
 namespace troupe::gateway {
 namespace json = boost::json;
@@ -83,9 +84,16 @@ http_response health_response(const control_answer& answer) {
   return response;
 }
 
+http_response bare_health_response(const control_answer& answer) {
+  http_response response;
+  response.body = json::serialize(json::object{{"status", std::get<node_status>(answer).state}});
+  return response;
+}
+
+template <http_response (*when_ready)(const control_answer&)>
 http_response ready_response(const control_answer& answer) {
   const auto& state = std::get<node_status>(answer).state;
-  if (state == "ready") return health_response(answer);
+  if (state == "ready") return when_ready(answer);
   if (state == "draining") return error_response({errc::draining, "the node is draining", {}});
   return error_response({errc::not_ready, "the node is " + state, {}});
 }
@@ -109,12 +117,20 @@ route_result get_health(const http_request&, const path_arguments&, const route_
   return control_job{node_status_request{}, health_response};
 }
 
-route_result get_ready(const http_request&, const path_arguments&, const route_context&) {
-  return control_job{node_status_request{}, ready_response};
+/// Load balancers ask without a key, and learn no more than they need.
+route_result get_ready(const http_request&, const path_arguments&, const route_context& context) {
+  if (!context.who.is_admin) return control_job{node_status_request{}, ready_response<bare_health_response>};
+  return control_job{node_status_request{}, ready_response<health_response>};
 }
 
-route_result get_metrics(const http_request&, const path_arguments&, const route_context&) {
-  return control_job{metrics_request{}, metrics_response};
+route_result get_metrics(const http_request&, const path_arguments&, const route_context& context) {
+  if (!context.quotas) return control_job{metrics_request{}, metrics_response};
+  const auto with_tenants = [quotas = context.quotas](const control_answer& answer) {
+    auto response = metrics_response(answer);
+    response.body += tenant_metrics(*quotas);
+    return response;
+  };
+  return control_job{metrics_request{}, with_tenants};
 }
 
 }  // namespace troupe::gateway

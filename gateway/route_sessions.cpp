@@ -13,12 +13,13 @@
 #include "gateway/json_text.hpp"
 #include "gateway/routes.hpp"
 #include "messages/base/limits.hpp"
+#include "messages/base/session_scope.hpp"
 
 namespace troupe::gateway {
 namespace json = boost::json;
 namespace {
 
-json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+json::value text_or_null(std::string_view text) { return text.empty() ? json::value(nullptr) : json::value(text); }
 
 /// Tokens by role, those of which there are any.
 json::object describe_roles(const session_info& info) {
@@ -31,9 +32,10 @@ json::object describe_roles(const session_info& info) {
 json::object describe_session(const session_info& info) {
   json::array paused_on(info.paused_on.begin(), info.paused_on.end());
   return {
-      {"id", info.id.value},
+      {"id", client_id_of(info.id)},
       {"object", "session"},
-      {"parent", text_or_null(info.parent.value)},
+      {"tenant", tenant_of(info.id)},
+      {"parent", text_or_null(client_id_of(info.parent))},
       {"model", info.model.value},
       {"state", std::string(to_string(info.state))},
       {"incarnation", info.incarnation},

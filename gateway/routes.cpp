@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/tenancy.hpp"
+
 namespace troupe::gateway {
 namespace {
 
@@ -26,10 +28,10 @@ constexpr std::array table{
     route{"GET", "/v1/sessions/{}", get_session},
     route{"DELETE", "/v1/sessions/{}", end_session},
     route{"POST", "/v1/sessions/{}/events", session_event},
-    route{"GET", "/health", get_health},
-    route{"GET", "/live", get_live},
-    route{"GET", "/ready", get_ready},
-    route{"GET", "/metrics", get_metrics},
+    route{"GET", "/health", get_health, access_need::admin},
+    route{"GET", "/live", get_live, access_need::nothing},
+    route{"GET", "/ready", get_ready, access_need::nothing},
+    route{"GET", "/metrics", get_metrics, access_need::admin},
 };
 
 std::string_view take_segment(std::string_view& rest) {
@@ -65,6 +67,13 @@ bool serves(const route& entry, std::string_view method) { return entry.method =
 
 }  // namespace
 
+access_need need_of(std::string_view path) {
+  std::vector<std::string_view> raw;
+  for (const auto& entry : table)
+    if (path.starts_with('/') && matches(entry.pattern, path, raw)) return entry.need;
+  return access_need::key;
+}
+
 route_result dispatch(const http_request& request, const route_context& context) {
   std::string allowed;
   std::vector<std::string_view> raw;
@@ -82,7 +91,7 @@ route_result dispatch(const http_request& request, const route_context& context)
       if (!decoded) return failure{errc::invalid_request, "the path has a broken percent escape", {}};
       arguments.push_back(std::move(*decoded));
     }
-    return entry.handle(request, arguments, context);
+    return bind_to_tenant(entry.handle(request, arguments, context), request, context);
   }
   if (!allowed.empty()) return refuse_method(allowed);
   return failure{errc::not_found, "there is nothing at this path", {}};

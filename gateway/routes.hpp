@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "gateway/access.hpp"
 #include "gateway/actor_link.hpp"
 #include "gateway/answer_writer.hpp"
 #include "gateway/caller.hpp"
@@ -18,15 +19,18 @@
 #include "gateway/http_message.hpp"
 #include "gateway/identity.hpp"
 #include "gateway/options.hpp"
+#include "gateway/tenant_quotas.hpp"
 
 namespace troupe::gateway {
 
 struct route_context {
   const gateway_options& options;
   random_source draw = draw_random;
-  std::int64_t unix_s = 0;  ///< now
+  std::int64_t unix_s = 0;                              ///< now
   std::shared_ptr<conversation_index> conversations{};  ///< null: what nobody names lives for one turn
   caller who{};
+  std::shared_ptr<tenant_quotas> quotas{};  ///< null: nobody is bounded
+  tenant_quotas::time_point now{};
 };
 
 struct control_job {
@@ -40,7 +44,8 @@ struct turn_job {
   turn_request turn;
   std::unique_ptr<answer_writer> writer;
   bool stream = false;
-  std::vector<session_id> ended{};  ///< sessions that nobody will name again
+  std::vector<session_id> ended{};   ///< sessions that nobody will name again, scoped
+  std::vector<http_field> fields{};  ///< of the answer
   /// What must have happened before the end of the answer is sent, may be empty. Calls `then` once, from any thread, perhaps at once.
   std::function<void(const turn_finished&, std::function<void()> then)> before_end{};
 };
@@ -59,7 +64,11 @@ struct route {
   std::string_view method;
   std::string_view pattern;  ///< "/v1/sessions/{}/events"; a last "{*}" takes the whole rest
   route_handler handle;
+  access_need need = access_need::key;
 };
+
+/// Of an unknown path: a key.
+access_need need_of(std::string_view path);
 
 /// not_found for an unknown path; method_not_allowed with `allow` for a method that the path does not have. HEAD goes where GET goes.
 route_result dispatch(const http_request& request, const route_context& context);

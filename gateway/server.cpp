@@ -86,6 +86,9 @@ struct server::state : std::enable_shared_from_this<server::state> {
     error_code error;
     const auto address = asio::ip::make_address(context->options.address, error);
     if (error) return failure{errc::invalid_request, "'" + context->options.address + "' is no address", "address"};
+    if (!address.is_loopback() && context->options.keys.empty())
+      return failure{errc::invalid_request, "'" + context->options.address + "' is not a loopback address, and there are no keys",
+                     "address"};
     const tcp::endpoint endpoint(address, context->options.port);
     acceptor.open(endpoint.protocol(), error);
     if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
@@ -114,6 +117,7 @@ expected<std::unique_ptr<server>> server::start(gateway_options options, actor_l
   made->context->options = std::move(options);
   made->context->turns =
       std::make_shared<turn_registry>(made->context->options.kept_turns_max, made->context->options.kept_turns_bytes_max);
+  if (!made->context->options.tenants.empty()) made->context->quotas = std::make_shared<tenant_quotas>(made->context->options.tenants);
   made->context->make_link = std::move(make_link);
   made->context->io = io;
   if (const auto listening = made->listen(); !listening) return listening.error();

@@ -8,6 +8,8 @@
 #include "gateway/json_reader.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/openai_request.hpp"
+#include "gateway/tenancy.hpp"
+#include "messages/base/session_scope.hpp"
 
 namespace troupe::gateway {
 namespace {
@@ -16,13 +18,19 @@ constexpr std::string_view conversation_prefix = "auto-";
 
 /// The session that an unnamed conversation goes on.
 std::optional<conversation_index::match> find_conversation(const route_context& context, const turn_identity& identity,
-                                                           const turn_request& turn, std::string_view weak_key, const gateway_model& model) {
+                                                           const turn_request& turn, std::string_view weak_key,
+                                                           const gateway_model& model) {
   if (identity.is_named || !context.conversations || turn.prompt.what != turn_prompt::kind::chat) return std::nullopt;
-  std::string scope = model.name.value;
-  scope.append(1, '\n').append(turn.cache_salt).append(1, '\n').append(weak_key);
+  const auto& tenant = context.who.tenant;
+  std::string scope = tenant;
+  scope.append(1, '\n').append(model.name.value).append(1, '\n').append(turn.cache_salt).append(1, '\n').append(weak_key);
   auto offered = identity.session.value.starts_with(conversation_prefix) ? identity.session.value
                                                                          : std::string(conversation_prefix) + draw_name(context.draw);
-  return context.conversations->find(scope, turn.prompt.messages, std::move(offered));
+  auto found = context.conversations->find(scope, turn.prompt.messages, scoped_id(tenant, {std::move(offered)}).value);
+  if (tenant_of(found.session) == tenant) return found;
+  // The index hashes scopes: whoever has found two that collide gets nothing of it.
+  context.conversations->leave(found.session);
+  return std::nullopt;
 }
 
 /// The name of an unnamed conversation is only offered to the index, which knows it again by what was said, but not over a restart.
@@ -60,10 +68,12 @@ route_result make_turn_job(const http_request& request, const route_context& con
   if (!model) return model.error();
   if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
 
+  // A conversation that is new displaces another: not for a turn that will not be.
+  if (auto refused = quota_refusal_now(request, context)) return *std::move(refused);
   continue_session(translated->wish.continues, *identity);
   auto conversation = find_conversation(context, *identity, translated->turn, read_weak_key(*body), **model);
   if (conversation) {
-    identity->session = conversation->session;
+    identity->session.value = client_id_of(conversation->session);
     identity->hints.final_turn = identity->is_final;
   }
 

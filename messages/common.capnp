@@ -33,9 +33,11 @@ enum Errc {
   cancelled @21;
   sessionDead @22;
   forbiddenOrigin @23;
-  corruptData @24;
-  ioFailed @25;
-  internal @26;
+  unauthenticated @24;
+  permissionDenied @25;
+  corruptData @26;
+  ioFailed @27;
+  internal @28;
 }
 
 enum TierLevel {

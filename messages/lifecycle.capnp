@@ -47,6 +47,7 @@ struct SessionFind {
 struct SessionList {
   limit @0 :UInt32;
   withDead @1 :Bool;
+  tenant @2 :Text;
 }
 
 struct SessionVerb {

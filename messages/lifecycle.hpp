@@ -32,7 +32,12 @@ struct session_spawn {
 };
 
 struct session_find { session_id id; bool operator==(const session_find&) const = default; };
-struct session_list { std::uint32_t limit = 1000; bool with_dead = false; bool operator==(const session_list&) const = default; };
+struct session_list {
+  std::uint32_t limit = 1000;
+  bool with_dead = false;
+  std::string tenant;  ///< whose sessions; empty: everybody's
+  bool operator==(const session_list&) const = default;
+};
 
 /// One verb. Idempotent by `id`: a repeat is answered with the first outcome.
 struct session_verb {

@@ -15,7 +15,7 @@ TROUPE_WIRE(session_spawn, SessionSpawn, SESSION_SPAWN_FIELDS)
 #define SESSION_FIND_FIELDS(F) F(Id, id)
 TROUPE_WIRE(session_find, SessionFind, SESSION_FIND_FIELDS)
 
-#define SESSION_LIST_FIELDS(F) F(Limit, limit) F(WithDead, with_dead)
+#define SESSION_LIST_FIELDS(F) F(Limit, limit) F(WithDead, with_dead) F(Tenant, tenant)
 TROUPE_WIRE(session_list, SessionList, SESSION_LIST_FIELDS)
 
 #define SESSION_VERB_FIELDS(F)                                                                                             \

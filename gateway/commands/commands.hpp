@@ -14,6 +14,7 @@ void add_check(CLI::App& app, command& run);
 void add_tokenize(CLI::App& app, command& run);
 void add_generate(CLI::App& app, command& run);
 void add_serve(CLI::App& app, command& run);
+void add_key(CLI::App& app, command& run);
 void add_demo(CLI::App& app, command& run);
 void add_replay(CLI::App& app, command& run);
 

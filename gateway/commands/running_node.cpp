@@ -12,6 +12,7 @@
 #include "actors/session_prompts.hpp"
 #include "engine/store/text_seal.hpp"
 #include "gateway/actor_calls.hpp"
+#include "gateway/commands/configured_access.hpp"
 #include "gateway/response_store.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
@@ -61,6 +62,8 @@ gateway_options options_of(const actors::config& config, const actors::model_reg
   options.stream_bytes_queued_max = config.gateway.stream_bytes_queued_max;
   options.sse_comment_interval = std::chrono::milliseconds(config.gateway.sse_comment_interval_ms);
   options.request_timeout = std::chrono::milliseconds(config.gateway.request_timeout_ms);
+  options.keys = keys_of(config);
+  options.tenants = tenants_of(config);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
   for (const auto& model : models.list()) options.models.push_back(describe(model, now_s));

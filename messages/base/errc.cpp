@@ -30,6 +30,8 @@ constexpr std::array<errc_info, errc_count> table{{
     {"cancelled", 499, "server_error", "api_error", false},
     {"session_dead", 409, "invalid_request_error", "invalid_request_error", false},
     {"forbidden_origin", 403, "invalid_request_error", "permission_error", false},
+    {"unauthenticated", 401, "authentication_error", "authentication_error", false},
+    {"permission_denied", 403, "permission_error", "permission_error", false},
     {"corrupt_data", 500, "server_error", "api_error", false},
     {"io_failed", 500, "server_error", "api_error", false},
     {"internal", 500, "server_error", "api_error", false},

@@ -35,6 +35,8 @@ enum class errc : std::uint8_t {
   cancelled,                 ///< the caller went away, or the session died
   session_dead,              ///< a verb for a session that has died
   forbidden_origin,          ///< a cross-origin browser while no keys are configured
+  unauthenticated,           ///< no key, or none that is known
+  permission_denied,         ///< a known key without the right
   corrupt_data,              ///< a file that does not hold what it claims
   io_failed,                 ///< the operating system refused
   internal,                  ///< a defect of ours

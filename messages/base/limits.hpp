@@ -48,6 +48,10 @@ inline constexpr std::size_t conversation_looks_max = 8;        ///< at the answ
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
 inline constexpr int json_depth_max = 64;                       ///< 400
 
+// access
+inline constexpr std::size_t tenant_name_bytes_max = 64;        ///< of lower-case letters, digits, '-', '_' and '.'; invalid_request
+inline constexpr auto quota_retry_wait = 1s;                    ///< said to whoever runs as many turns as its tenant may: turns last seconds
+
 // answers
 inline constexpr std::size_t tool_head_bytes_max = 1'024;       ///< of a tool call before its arguments, of white space around calls; then it is text
 inline constexpr std::size_t tool_held_bytes_max = 256 << 10;   ///< of a call that may still be none, or of a value that may still be text; then it is text

@@ -234,6 +234,34 @@ TEST_CASE("an address beyond the loopback is refused while there are no keys") {
     CHECK(parse_good(std::string(one_model) + "[gateway]\naddress = \"" + address + "\"").gateway.address == address);
 }
 
+TEST_CASE("with keys any address may be listened on, and keys name tenants that there are") {
+  const std::string hash(64, 'a'), other(64, 'b');
+  const auto key = [](const std::string& name, const std::string& of, const std::string& more = {}) {
+    return "[[key]]\nname = \"" + name + "\"\nhash = \"" + of + "\"\n" + more;
+  };
+  const std::string acme = "[[tenant]]\nname = \"acme\"\nconcurrency_max = 2\ntokens_per_min = 9000\n";
+  const auto value = parse_good(
+      std::string(one_model) + "[gateway]\naddress = \"0.0.0.0\"\n" + acme + key("ci", hash, "tenant = \"acme\"\n") +
+      key("ops", other, "admin = true\nhint_priority_max = 5\nretain_weight_max = 6\nretain_ttl_ms_max = 7\ndeepest_tier = \"host\"\n"));
+  CHECK(value.gateway.address == "0.0.0.0");
+  CHECK(value.tenants == std::vector{tenant_config{"acme", 2, 9000}});
+  REQUIRE(value.keys.size() == 2);
+  CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 100, 100, 3'600'000, "remote"});
+  CHECK(value.keys[1] == key_config{"ops", other, "default", true, 5, 6, 7, "host"});
+  CHECK(parse_good(to_toml(value)) == value);
+  CHECK(parse_bad(key("a", hash) + "[gateway]\naddress = \"localhost\"").param == "gateway.address");
+  CHECK(parse_bad(key("a", hash) + key("b", hash)).message == "key[1].hash: is the hash of key[0] too");
+  CHECK(parse_bad(key("a", hash) + key("a", other)).param == "key[1].name");
+  CHECK(parse_bad(key("a", std::string(64, 'A'))).param == "key[0].hash");
+  CHECK(parse_bad(key("a", std::string(63, 'a'))).param == "key[0].hash");
+  CHECK(parse_bad("[[key]]\nhash = \"" + hash + "\"").param == "key[0].name");
+  CHECK(parse_bad(key("a", hash, "tenant = \"acme\"\n")).message == "key[0].tenant: \"acme\" is not the name of a [[tenant]]");
+  CHECK(parse_bad(key("a", hash, "deepest_tier = \"tape\"\n")).param == "key[0].deepest_tier");
+  CHECK(parse_bad(acme + acme).param == "tenant[1].name");
+  CHECK(parse_bad("[[tenant]]\nname = \"a b\"").param == "tenant[0].name");
+  CHECK(parse_bad("[[tenant]]\nconcurrency_max = 1").param == "tenant[0].name");
+}
+
 TEST_CASE("what is not TOML is refused by its line") {
   CHECK(contains(parse_bad("[node]\nname = \n").message, "line 2 is not TOML"));
   CHECK(contains(parse_bad("[node]\n[node]\n").message, "line 2 is not TOML"));
@@ -312,6 +340,7 @@ TEST_CASE("the shipped node.toml holds every key, at its default") {
   std::string section, line;
   std::ifstream in(file);
   while (std::getline(in, line)) {
+    if (line.starts_with("#") && !line.starts_with("# ")) line.erase(0, 1);  // an example of a section that is not there by default
     if (line.starts_with("["))
       section = line.substr(line.find_first_not_of('['), line.find(']') - line.find_first_not_of('['));
     else if (const auto equals = line.find(" = "); equals != std::string::npos && line[0] != '#')

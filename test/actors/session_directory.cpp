@@ -168,6 +168,58 @@ TEST_CASE("after a restart the journal lists everyone as dormant or dead, and co
   CHECK(stage.find("child").state == session_state::dead);
 }
 
+TEST_CASE("two tenants have a session of one name each, apart in turns, blocks and listings, and after a restart") {
+  journal_file file;
+  const std::string ours = "acme agent", theirs = "beta agent", plain = "agent";
+  const auto listed = [](directory_stage& stage, const std::string& tenant) {
+    std::vector<std::string> ids;
+    auto listing = stage.request<session_listing>(stage.directory, session_list{10, false, tenant});
+    for (const auto& info : listing.get().sessions) ids.push_back(info.id.value);
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  };
+  {
+    directory_stage stage{file.path};
+    std::uint64_t id = 0;
+    for (const auto& name : {ours, theirs, plain, ours}) {
+      auto session = stage.spawn_one(name);
+      ++id;
+      stage.request<request_id>(session.get<1>(), stage.text(id, "0123456789abcdef"), stage.to);
+      stage.say(stage.worker, stage.started(id, 16, 0));
+      stage.say(stage.worker, stage.ended(id, finish_reason::stop));
+    }
+    const auto& asked = stage.routes->asked;
+    REQUIRE(asked.size() == 4);
+    CHECK(asked[0].chain.size() == 4);
+    CHECK(asked[0].chain == asked[3].chain);
+    CHECK(asked[0].chain[0].hash != asked[1].chain[0].hash);
+    CHECK(asked[0].chain[0].symbol != asked[1].chain[0].symbol);
+    CHECK(asked[0].chain[0].hash != asked[2].chain[0].hash);
+    CHECK(stage.find(ours).turns == 2);
+    CHECK(stage.find(theirs).turns == 1);
+    CHECK(listed(stage, "acme") == std::vector{ours});
+    CHECK(listed(stage, "default") == std::vector{plain});
+    CHECK(listed(stage, "").size() == 3);
+    stage.tell_verb(theirs, "kill", verb_kind::die);
+    CHECK(stage.find(ours).state == session_state::idle);
+  }
+  directory_stage stage{file.path};
+  CHECK(listed(stage, "acme") == std::vector{ours});
+  CHECK(listed(stage, "beta").empty());
+  CHECK(stage.find(ours).turns == 2);
+  CHECK(stage.find(theirs).state == session_state::dead);
+}
+
+TEST_CASE("a session has no parent of another tenant, and ids are as long as their clients may make them") {
+  directory_stage stage;
+  CHECK(stage.spawn_one("acme child", "beta parent").code() == errc::invalid_request);
+  CHECK(stage.spawn_one("child", "beta parent").code() == errc::invalid_request);
+  CHECK(stage.spawn_one("acme child", "acme parent").get<0>().parent.value == "acme parent");
+  CHECK(stage.spawn_one("acme " + std::string(256, 'x')).get<0>().incarnation == 1);
+  CHECK(stage.spawn_one("acme " + std::string(257, 'x')).code() == errc::invalid_request);
+  CHECK(stage.spawn_one(std::string(65, 'x') + " a").code() == errc::invalid_request);
+}
+
 TEST_CASE("a listing has the most recently used first and respects its limit") {
   directory_stage stage;
   for (const auto* id : {"a", "b", "c"}) {

@@ -241,6 +241,7 @@ TEST_CASE("an address that is none or taken is a failure with its reason") {
   options.address = "nowhere";
   CHECK(gateway::server::start(options, node.links()).error().code == errc::invalid_request);
   options.address = "192.0.2.1";
+  options.keys = gateway::key_ring({gateway::access_key{}});
   CHECK(gateway::server::start(options, node.links()).error().code == errc::io_failed);
 }
 

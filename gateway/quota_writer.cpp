@@ -1,0 +1,44 @@
+// What a turn costs: prompt tokens that were computed, and all that were generated. One that is cut off while it runs costs what was
+// estimated, or its prompt where that is known and more: nobody saves by leaving early. One that was refused costs nothing.
+#include "gateway/quota_writer.hpp"
+
+#include <utility>
+
+namespace troupe::gateway {
+namespace {
+
+class quota_writer final : public answer_writer {
+ public:
+  quota_writer(std::unique_ptr<answer_writer> inner, quota_lease lease) : inner_(std::move(inner)), lease_(std::move(lease)) {}
+
+  void started(const turn_started& event, std::string& out) override {
+    lease_.owe(event.prompt_tokens - event.cached_tokens);
+    inner_->started(event, out);
+  }
+  void delta(const turn_delta& event, std::string& out) override { inner_->delta(event, out); }
+
+  /// Before the client can have read the end: its next turn finds the place free.
+  void finished(const turn_finished& event, std::string& out) override {
+    lease_.settle(event.usage.prompt_tokens - event.usage.cached_tokens + event.usage.output_tokens);
+    inner_->finished(event, out);
+  }
+
+  void failed(const failure& error, std::string_view request_id, std::string& out) override { inner_->failed(error, request_id, out); }
+
+  void refused(const failure& error) override {
+    if (error.code != errc::deadline_exceeded) lease_.refund();  // it may have computed until then
+    inner_->refused(error);
+  }
+
+ private:
+  std::unique_ptr<answer_writer> inner_;
+  quota_lease lease_;
+};
+
+}  // namespace
+
+std::unique_ptr<answer_writer> make_quota_writer(std::unique_ptr<answer_writer> inner, quota_lease lease) {
+  return std::make_unique<quota_writer>(std::move(inner), std::move(lease));
+}
+
+}  // namespace troupe::gateway
