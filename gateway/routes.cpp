@@ -24,6 +24,7 @@ constexpr std::array table{
     route{"GET", "/live", get_live},
     route{"GET", "/ready", get_ready},
     route{"GET", "/metrics", get_metrics},
+    route{"GET", "/openapi.json", get_openapi},
 };
 
 std::string_view take_segment(std::string_view& rest) {
@@ -58,6 +59,8 @@ refusal refuse_method(const std::string& allowed) {
 bool serves(const route& entry, std::string_view method) { return entry.method == method || (method == "HEAD" && entry.method == "GET"); }
 
 }  // namespace
+
+std::span<const route> served_routes() noexcept { return table; }
 
 route_result dispatch(const http_request& request, const route_context& context) {
   std::string allowed;
