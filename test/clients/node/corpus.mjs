@@ -1,5 +1,6 @@
-// The corpus of scripted generations, and each as a request of each protocol. The views at the end are what a client was given, the same
-// for all protocols: {text, reasoning, calls, finish, output_tokens, ...}.
+// The corpus of scripted generations, and each as a request of each protocol: `kinds` names the schemas of its answers (schemas.mjs), whole and
+// streamed, `brokenOff` what the last event of a stream says of a failure, and what it should. `whole` and `stream` make of an answer what
+// the client was given, alike for all protocols: {text, reasoning, calls, finish, output_tokens, ...}.
 import { readFileSync } from "node:fs";
 
 const read = (name) => JSON.parse(readFileSync(`${process.env.TROUPE_CLIENTS}/${name}`, "utf8"));
@@ -25,7 +26,8 @@ const described = (name) => ({ name, description: "A tool." });
 const withoutEmpty = (object) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 export const chat = {
-  name: "chat",
+  vendor: "openai", kinds: ["chat", "chat_chunk"], said: "messages", bound: "max_tokens",
+  brokenOff: ({ error }) => [error.code, "deadline_exceeded"],
   path: "/v1/chat/completions",
   body: ({ request, seed }) => withoutEmpty({
     model: "scripted", seed, max_tokens: request.max_tokens ?? 500, stop: request.stop,
@@ -70,7 +72,8 @@ function chatView(text, reasoning, calls, finish, usage) {
 }
 
 export const messages = {
-  name: "messages",
+  vendor: "anthropic", kinds: ["message", "message_event"], said: "messages", bound: "max_tokens",
+  brokenOff: ({ error }) => [error.type, "timeout_error"],
   path: "/v1/messages",
   body: ({ request, seed }) => withoutEmpty({
     model: "scripted", seed, max_tokens: request.max_tokens ?? 500, stop_sequences: request.stop, system: request.system,
@@ -114,5 +117,45 @@ function messagesView(blocks, { stop_reason, stop_sequence }, usage) {
     ...(stop_sequence !== null && { stopped_by: stop_sequence }),
     input_tokens: usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens,
     output_tokens: usage.output_tokens, reasoning_tokens: usage.output_tokens_details.thinking_tokens,
+  };
+}
+
+export const responses = {
+  vendor: "openai", kinds: ["response", "response_event"], said: "input", bound: "max_output_tokens",
+  brokenOff: ({ type }) => [type, "response.failed"],
+  path: "/v1/responses",
+  lacks: ({ stop }) => stop !== undefined,
+  body: ({ request, seed }) => withoutEmpty({
+    model: "scripted", seed, max_output_tokens: request.max_tokens ?? 500, instructions: request.system, store: false,
+    input: request.messages.flatMap(responsesItems),
+    tools: request.tools?.map((name) => ({ type: "function", ...described(name), parameters, strict: false })),
+  }),
+  streamed: { stream: true },
+  whole(response) {
+    const parts = response.output.flatMap(({ type, content }) => (type === "function_call" ? [] : (content ?? [])));
+    const joined = (type) => parts.filter((part) => part.type === type).map((part) => part.text).join("");
+    return responsesView(joined("output_text"), joined("reasoning_text"), response.output.filter(({ type }) => type === "function_call"), response);
+  },
+  stream(events) {
+    const told = (type) => events.filter((event) => event.type === type);
+    const calls = told("response.output_item.added").filter(({ item }) => item.type === "function_call").map(({ item, output_index }) => ({
+      name: item.name, arguments: told("response.function_call_arguments.delta").filter((event) => event.output_index === output_index).map(({ delta }) => delta).join(""),
+    }));
+    const joined = (type) => told(type).map(({ delta }) => delta).join("");
+    return responsesView(joined("response.output_text.delta"), joined("response.reasoning_text.delta"), calls, events.at(-1).response);
+  },
+};
+
+function responsesItems({ role, text, calls = [], call }) {
+  if (role === "tool") return [{ type: "function_call_output", call_id: call, output: text }];
+  const made = calls.map(({ id, name, arguments: given }) => ({ type: "function_call", call_id: id, name, arguments: JSON.stringify(given) }));
+  return [{ role, content: text }, ...made];
+}
+
+function responsesView(text, reasoning, calls, { status, incomplete_details, usage }) {
+  const finish = { max_output_tokens: "length" }[incomplete_details?.reason] ?? (calls.length > 0 ? "calls" : "stop");
+  return {
+    text, reasoning, calls: calls.map((call) => ({ name: call.name, arguments: argumentsIn(call.arguments) })), finish: status === "failed" ? status : finish,
+    input_tokens: usage.input_tokens, output_tokens: usage.output_tokens, reasoning_tokens: usage.output_tokens_details.reasoning_tokens,
   };
 }

@@ -37,11 +37,13 @@ const extensions = [
   ["openai", "ChatCompletionChunk.Choice.Delta", "reasoning_content", { type: "string" }],
   ...["type", "display_name", "created_at", "max_model_len", "context_length", "max_input_tokens", "max_tokens"].map((member) => ["openai", "Models.Model", member, {}]),
   ...["lifecycle", "capabilities", "line", "deprecated_at", "retires_at"].map((member) => ["openai", "Models.Model", member, {}]),
+  ["openai", "Response", "store", { type: "boolean" }],
   ...["object", "created", "owned_by", "max_model_len", "context_length"].map((member) => ["anthropic", "ModelInfo", member, {}]),
 ];
 
-/// Members that a vendor's types want and that we leave out: older clients of others take an absent list of citations, but not null.
-const omissions = [["anthropic", "TextBlock", "citations"], ["anthropic", "ResponseTextBlock", "citations"]];
+/// Members that a vendor's types want and that we leave out: older clients of others take an absent list of citations, but not null;
+/// OpenAI's client joins `output_text` itself.
+const omissions = [["anthropic", "TextBlock", "citations"], ["anthropic", "ResponseTextBlock", "citations"], ["openai", "Response", "output_text"]];
 
 const folder = "schemas";
 const installed = createHash("sha256").update(readFileSync("package-lock.json")).update(readFileSync("schemas.mjs")).digest("hex").slice(0, 16);
@@ -115,7 +117,8 @@ function byType(schema, root) {
 
 function permit(vendor, definitions) {
   for (const [of, type, member] of omissions) {
-    if (of === vendor && type in definitions) definitions[type].required = definitions[type].required.filter((each) => each !== member);
+    const shape = of === vendor ? definitions[type] : undefined;
+    if (shape?.required) shape.required = shape.required.filter((each) => each !== member);
   }
 }
 
