@@ -12,8 +12,9 @@ from relay import Relay
 from scripted import script_toml
 
 RUN_S = 120
+PASS_S = 20
 BLOCK_TOKENS = 32
-TOOLS = pathlib.Path(os.environ["TROUPE_HARNESSES"]) / "node_modules/.bin"
+PACKAGES = pathlib.Path(os.environ["TROUPE_HARNESSES"]) / "node_modules"
 LAST_WORDS = "All is done: marker-one, and three things."
 
 
@@ -27,20 +28,21 @@ class Story:
     # Long enough to be told still when the lead's own turn comes.
     TITLE = "A title " + "that goes on and on " * 40
 
-    def __init__(self, lead, child):
-        """Each a list of answers, for the turn with no result, with one, ..."""
+    def __init__(self, lead, child, has_title=True):
+        """Each a list of answers, for the turn with no result, with one, ... A title, where there is one, is made to be heard first: while it
+        is being told the lead's first turn comes, which is the worst order of the two."""
         self.answers = [self.TITLE, *lead, *child]
-        self._lead, self._child = len(lead), len(child)
-        self.paused_on = []  # what the session waited for when its next turn came: (is a subagent, names)
+        self._lead, self._child, self._has_title = len(lead), len(child), has_title
+        self.paused_on = {}  # what a session waited for when a turn with results came: (is a subagent, results) -> names
         self.server = self.relay = None
 
     def choose(self, seen):
         if not seen.offers_tools:
             return 0
         if seen.results > 0:
-            self.paused_on.append((seen.parent is not None, self.session(seen.session)["paused_on"]))
-        elif seen.parent is None:
-            self._let_title_pass()
+            self.paused_on.setdefault((seen.parent is not None, seen.results), self.session(seen.session)["paused_on"])
+        elif seen.parent is None and self._has_title:
+            self._let_pass(lambda other: not other.offers_tools and other.answer)
         if seen.parent:
             return 1 + self._lead + min(seen.results, self._child - 1)
         return 1 + min(seen.results, self._lead - 1)
@@ -52,10 +54,9 @@ class Story:
         """Requests with tools, of the lead or of its subagents."""
         return [seen for seen in self.relay.seen if seen.body and seen.offers_tools and (seen.parent is None) == (parent is None)]
 
-    def _let_title_pass(self):
-        """Makes the worst order of the two certain: the title is being told when the lead's first turn comes."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and not any(seen.body and not seen.offers_tools and seen.answer for seen in list(self.relay.seen)):
+    def _let_pass(self, is_it):
+        deadline = time.monotonic() + PASS_S
+        while time.monotonic() < deadline and not any(seen.body and is_it(seen) for seen in list(self.relay.seen)):
             time.sleep(0.01)
 
 
@@ -81,10 +82,11 @@ def run(command, folder, environment):
     return done.returncode, done.stdout
 
 
-def check_story(test, story):
+def check_story(test, story, lead_turns=(3,)):
     """What the server must have made of it, whatever harness and protocol told it."""
     lead, child = story.turns(None), story.turns("any")
-    test.assertEqual([len(lead), len(child)], [3, 2])
+    test.assertIn(len(lead), lead_turns)
+    test.assertEqual(len(child), 2)
     test.assertEqual({seen.status for seen in lead + child}, {200})
     sessions = {each["id"]: each for each in story.server.request("GET", "/v1/sessions?dead=true")[2]["data"]}
     test.assertEqual(set(sessions), {lead[0].session, child[0].session})  # the title bound none

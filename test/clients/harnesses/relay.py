@@ -95,11 +95,12 @@ class Relay:
                     handler.send_header(name, value)
             handler.send_header("transfer-encoding", "chunked")
             handler.end_headers()
-            while piece := response.read1(65536):
-                seen.answer += piece
-                handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-                handler.wfile.flush()
-            handler.wfile.write(b"0\r\n\r\n")
+            with contextlib.suppress(ConnectionError):  # who has its last event may go
+                while piece := response.read1(65536):
+                    seen.answer += piece
+                    handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                    handler.wfile.flush()
+                handler.wfile.write(b"0\r\n\r\n")
 
     def __enter__(self):
         threading.Thread(target=self._http.serve_forever, daemon=True).start()

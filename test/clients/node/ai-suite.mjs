@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { APICallError, generateText, isStepCount, streamText, tool } from "ai";
 import { z } from "zod";
-import { serve, turnsBegun, turnsRunning } from "./server.mjs";
+import { oneTurnAtOnce, serve, turnsBegun, turnsRunning } from "./server.mjs";
 
 const question = [{ role: "user", content: "What is the capital of France?" }];
 const answers = JSON.parse(readFileSync(`${process.env.TROUPE_CLIENTS}/answers.json`, "utf8"));
@@ -25,7 +25,7 @@ function scripted(seeds, more = {}) {
 /// `make({url, fetch})` is a provider's model; a provider may leave out reasoning, of which its vendor's protocol knows nothing.
 export function aiSuite(name, make, { reasons = true } = {}) {
   let server;
-  before(async () => (server = await serve("[session]\nturns_per_session_max = 1\n")));
+  before(async () => (server = await serve(oneTurnAtOnce)));
   after(() => server.stop());
 
   const fields = (seeds, { more, ...rest } = {}) => {

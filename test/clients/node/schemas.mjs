@@ -38,6 +38,7 @@ const extensions = [
   ...["type", "display_name", "created_at", "max_model_len", "context_length", "max_input_tokens", "max_tokens"].map((member) => ["openai", "Models.Model", member, {}]),
   ...["lifecycle", "capabilities", "line", "deprecated_at", "retires_at"].map((member) => ["openai", "Models.Model", member, {}]),
   ["openai", "Response", "store", { type: "boolean" }],
+  ["openai", "ResponseFunctionCallArgumentsDoneEvent", "name", { type: "string" }],
   ...["object", "created", "owned_by", "max_model_len", "context_length"].map((member) => ["anthropic", "ModelInfo", member, {}]),
 ];
 

@@ -15,6 +15,21 @@ export async function serve(more = "") {
   return { url, stop };
 }
 
+/// What a server is told so that a second turn of a session is refused for now.
+export const oneTurnAtOnce = "[session]\nturns_per_session_max = 1\n";
+
+/// A fetch that keeps the status of each attempt and calls `afterRefusal` when one was refused.
+export function watched(afterRefusal) {
+  const statuses = [];
+  const send = async (...request) => {
+    const response = await fetch(...request);
+    statuses.push(response.status);
+    if (!response.ok) afterRefusal();
+    return response;
+  };
+  return { send, statuses };
+}
+
 async function eventually(read, holds) {
   const deadline = Date.now() + 10_000;
   let value;

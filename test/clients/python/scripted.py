@@ -35,4 +35,17 @@ def script_of_corpus():
         yield file.name
 
 
-TOML = script_toml(ANSWERS)
+def watched(http_client, after_refusal):
+    """A client's transport that keeps the status of each attempt and calls `after_refusal` when one was refused."""
+    statuses = []
+
+    def note(response):
+        statuses.append(response.status_code)
+        if response.status_code != 200:
+            after_refusal()
+
+    return http_client(event_hooks={"response": [note]}), statuses
+
+
+# One turn of a session at once: a second one is refused for now.
+TOML = script_toml(ANSWERS, "[session]\nturns_per_session_max = 1")
