@@ -19,6 +19,7 @@ after(() => server.stop());
 
 /// Sends a request and holds its answer against both documents; answers what the client saw.
 export async function ask(protocol, body) {
+  assert.deepEqual(own(`post ${protocol.path} request`, body), []);
   const { status, json, events } = await send(server.url, protocol.path, body);
   assert.equal(status, 200, JSON.stringify(json));
   const [whole, piece] = protocol.kinds, check = vendors[protocol.vendor], path = `post ${protocol.path} 200`;

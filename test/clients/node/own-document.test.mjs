@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chat, caseNamed } from "./corpus.mjs";
 import { ownValidator } from "./schemas.mjs";
-import { serve } from "./server.mjs";
+import { eventually, serve } from "./server.mjs";
 import { send } from "./wire.mjs";
 
 let server, own;
@@ -19,6 +19,7 @@ after(() => server.stop());
 async function ask(method, path, wanted, { at = path, body, headers } = {}) {
   const { status, json } = await send(server.url, at, body, headers, method.toUpperCase());
   assert.equal(status, wanted, JSON.stringify(json));
+  if (body && status < 400) assert.deepEqual(own(`${method} ${path} request`, body), []);
   assert.deepEqual(own(`${method} ${path} ${status}`, json), []);
   return json;
 }
@@ -29,7 +30,7 @@ test("a session's life", async () => {
   const child = await ask("post", "/v1/sessions", 200, { body: { id: "child", parent: "lead", agent_hints: { sched: { priority: 1 } } } });
   assert.equal(child.parent, "lead");
   await send(server.url, chat.path, chat.body(caseNamed("three calls at once")), { "x-session-id": "lead" });
-  const paused = await ask("get", "/v1/sessions/{id}", 200, { at: "/v1/sessions/lead" });
+  const paused = await eventually(() => ask("get", "/v1/sessions/{id}", 200, { at: "/v1/sessions/lead" }), ({ state }) => state !== "generating");
   assert.deepEqual([paused.state, paused.children, paused.turns], ["tool_paused", 1, 1]);
   assert.deepEqual(paused.paused_on, ["read_file", "list_files", "read_file"]);
   assert.equal((await ask("get", "/v1/sessions", 200)).data.length, 2);

@@ -151,7 +151,8 @@ export function vendorValidator(vendor) {
   };
 }
 
-/// The same against the document that a server has of itself: `kind` is what an operation answers with, e.g. "post /v1/messages 200".
+/// The same against the document that a server has of itself: `kind` is what an operation takes or answers, e.g. "post /v1/messages request" or
+/// "post /v1/messages 200 text/event-stream".
 export function ownValidator(document) {
   const formats = { "date-time": (text) => !Number.isNaN(Date.parse(text)) };
   const ajv = new Ajv2020({ strict: false, allErrors: true, formats });
@@ -159,11 +160,13 @@ export function ownValidator(document) {
   const escaped = (key) => key.replaceAll("~", "~0").replaceAll("/", "~1").replaceAll("{", "%7B").replaceAll("}", "%7D");
   return validatorOf((kind) => {
     const [method, path, status, content] = kind.split(" ");
-    const responses = document.paths[path]?.[method]?.responses;
-    if (responses === undefined) return Object.assign(() => false, { errors: [{ instancePath: "", message: "is not documented", params: {} }] });
-    let pointer = `/paths/${escaped(path)}/${method}/responses/${status in responses ? status : "default"}`;
+    const operation = document.paths[path]?.[method], responses = operation?.responses;
+    if (operation === undefined) return Object.assign(() => false, { errors: [{ instancePath: "", message: "is not documented", params: {} }] });
+    const json = escaped(content ?? "application/json"), at = `/paths/${escaped(path)}/${method}`;
+    if (status === "request") return ajv.compile({ $ref: `https://own/#${at}/requestBody/content/${json}/schema` });
+    let pointer = `${at}/responses/${status in responses ? status : "default"}`;
     const response = responses[status] ?? responses.default;
     if (response.$ref) pointer = response.$ref.slice(1);
-    return ajv.compile({ $ref: `https://own/#${pointer}/content/${escaped(content ?? "application/json")}/schema` });
+    return ajv.compile({ $ref: `https://own/#${pointer}/content/${json}/schema` });
   }, "own document");
 }

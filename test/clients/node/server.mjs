@@ -30,7 +30,8 @@ export function watched(afterRefusal) {
   return { send, statuses };
 }
 
-async function eventually(read, holds) {
+/// Reads until what was read holds, at most 10 s; answers the last reading.
+export async function eventually(read, holds) {
   const deadline = Date.now() + 10_000;
   let value;
   do value = await read();
