@@ -74,6 +74,12 @@ void session_life::turn_begins(request_id id, std::int64_t now_ms) {
   info_.state = session_state::generating;
 }
 
+void session_life::yield_main() noexcept {
+  if (!main_turn_) return;
+  main_turn_.reset();
+  info_.state = session_state::idle;
+}
+
 void session_life::turn_ends(const turn_finished& finished, const std::vector<std::string>& tool_names, std::int64_t now_ms) {
   info_.used_ms = now_ms;
   ++info_.turns;

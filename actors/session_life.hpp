@@ -47,6 +47,9 @@ class session_life {
   void turn_begins(request_id id, std::int64_t now_ms);
   void side_call_begins(std::int64_t now_ms) noexcept { info_.used_ms = now_ms; }
   [[nodiscard]] bool is_main(request_id id) const noexcept { return main_turn_ == id; }
+  [[nodiscard]] std::optional<request_id> main_turn() const noexcept { return main_turn_; }
+  /// The main turn goes on as a side call; the next turn is the main one.
+  void yield_main() noexcept;
   /// It was the main turn that ended last.
   [[nodiscard]] bool ended_last(request_id id) const noexcept { return !main_turn_ && last_main_ == id; }
   /// The result of any turn; `finished` of the main one ends `generating`, with tool calls in `tool_names` as a tool pause.

@@ -245,6 +245,20 @@ bool is_side_call(const session_actor_state& state, const turn_prompt& prompt) {
   return prompt.what == turn_prompt::kind::chat && prompt.tools.empty() && prompt.messages.size() <= state.tooled_messages;
 }
 
+/// A harness may ask for a title at the same time as an agent's first turn, in its name, and be heard first. The turn that offers tools is
+/// the agent's own: the title goes on beside it.
+void let_agent_pass(session_pointer self, const turn_prompt& prompt) {
+  auto& life = self->state.life;
+  const auto main = life.main_turn();
+  if (!main || prompt.tools.empty() || life.info().turns > 0) return;
+  auto* running = find_turn(self, *main);
+  if (!running) return;
+  const auto& first = running->work.request().prompt;
+  if (first.what != turn_prompt::kind::chat || !first.tools.empty()) return;
+  running->prompt_scope.keep = false;
+  life.yield_main();
+}
+
 expected<session_turn> make_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
   auto& state = self->state;
   const auto& name = request.model.value.empty() ? state.life.info().model.value : request.model.value;
@@ -287,6 +301,7 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
   if (find_turn(self, id)) return id;  // said twice
   if (auto error = refusal(self)) return make_error(*error);
   const bool final = request.hints.final_turn;
+  let_agent_pass(self, request.prompt);
   auto made = make_turn(self, request, sink);
   if (!made) {
     // The session was spawned for this turn alone.

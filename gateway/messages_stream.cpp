@@ -22,13 +22,19 @@ void append_text(std::string& out, std::string_view key, std::string_view text) 
   append_json_string(out, text);
 }
 
-void append_usage(std::string& out, const turn_usage& usage) {
+/// What is counted; the object stays open. The last event of a stream has no more than this.
+void open_usage(std::string& out, const turn_usage& usage) {
   append_number(out, "{\"input_tokens\":", usage.prompt_tokens - std::min(usage.cached_tokens, usage.prompt_tokens));
   append_number(out, ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":", usage.cached_tokens);
-  out.append(",\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0}");
   append_number(out, ",\"output_tokens\":", usage.output_tokens);
   append_number(out, ",\"output_tokens_details\":{\"thinking_tokens\":", usage.reasoning_tokens);
-  out.append("},\"server_tool_use\":null,\"service_tier\":\"standard\",\"inference_geo\":null,\"speed\":null}");
+  out.append("},\"server_tool_use\":null");
+}
+
+void append_usage(std::string& out, const turn_usage& usage) {
+  open_usage(out, usage);
+  out.append(",\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0}");
+  out.append(",\"service_tier\":\"standard\",\"inference_geo\":null,\"speed\":null}");
 }
 
 std::string_view stop_reason_of(const turn_finished& event, const answer_shape& shape) {
@@ -106,7 +112,8 @@ class messages_stream final : public answer_writer {
     out.append(",\"delta\":{");
     append_stop(out, event, shape_);
     out.append("},\"usage\":");
-    append_usage(out, event.usage);
+    open_usage(out, event.usage);
+    out.append("}");
     close_frame(out);
     open_frame("message_stop", out);
     close_frame(out);

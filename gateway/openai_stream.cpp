@@ -45,7 +45,7 @@ class chat_stream final : public openai_writer {
     if (shape_.logprobs && !event.tokens.empty()) {
       out.append("},\"logprobs\":{\"content\":[");
       append_chat_logprobs(out, event);
-      out.append("]");
+      out.append("],\"refusal\":null");
     }
     out.append("},\"finish_reason\":null}]}\n\n");
   }

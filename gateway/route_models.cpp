@@ -34,7 +34,14 @@ json::object describe_model(const gateway_model& model) {
           {"display_name", model.name.value},
           {"created_at", date_of(model.created_s)},
           {"max_model_len", model.context_length},
-          {"context_length", model.context_length}};
+          {"context_length", model.context_length},
+          {"max_input_tokens", model.context_length},
+          {"max_tokens", model.context_length},
+          {"lifecycle", "active"},
+          {"capabilities", nullptr},
+          {"line", nullptr},
+          {"deprecated_at", nullptr},
+          {"retires_at", nullptr}};
 }
 
 http_response as_response(const json::object& object) {

@@ -32,6 +32,7 @@ constexpr std::array table{
     route{"GET", "/live", get_live, access_need::nothing},
     route{"GET", "/ready", get_ready, access_need::nothing},
     route{"GET", "/metrics", get_metrics, access_need::admin},
+    route{"GET", "/openapi.json", get_openapi, access_need::nothing},
 };
 
 std::string_view take_segment(std::string_view& rest) {
@@ -73,6 +74,7 @@ access_need need_of(std::string_view path) {
     if (path.starts_with('/') && matches(entry.pattern, path, raw)) return entry.need;
   return access_need::key;
 }
+std::span<const route> served_routes() noexcept { return table; }
 
 route_result dispatch(const http_request& request, const route_context& context) {
   std::string allowed;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -69,6 +70,8 @@ struct route {
 
 /// Of an unknown path: a key.
 access_need need_of(std::string_view path);
+/// All that is served.
+std::span<const route> served_routes() noexcept;
 
 /// not_found for an unknown path; method_not_allowed with `allow` for a method that the path does not have. HEAD goes where GET goes.
 route_result dispatch(const http_request& request, const route_context& context);
@@ -97,6 +100,7 @@ route_result get_health(const http_request&, const path_arguments&, const route_
 route_result get_live(const http_request&, const path_arguments&, const route_context&);
 route_result get_ready(const http_request&, const path_arguments&, const route_context&);
 route_result get_metrics(const http_request&, const path_arguments&, const route_context&);
+route_result get_openapi(const http_request&, const path_arguments&, const route_context&);
 
 /// The model a request names; model_not_found otherwise.
 expected<const gateway_model*> model_of(const route_context& context, std::string_view name);

@@ -319,6 +319,42 @@ TEST_CASE("an answer with tool calls pauses the session until its next turn") {
   CHECK(stage.reported->back() == "generating");
 }
 
+TEST_CASE("a title that is heard before the agent's first turn goes on beside it, and the turn with tools is the session's") {
+  one_turn stage;
+  auto worker = stage.add_worker(1);
+  stage.ask(stage.chat(1, "title"));
+  auto request = stage.chat(2, "hi");
+  request.prompt.tools.push_back({"ls", R"({"type":"function","function":{"name":"ls"}})"});
+  request.parse_tools = true;
+  request.tokens_max = 79;
+  stage.ask(request);
+  REQUIRE(worker.script->admitted.size() == 2);
+  stage.say(worker, stage.started(1, prompt_tokens, 0));
+  stage.say(worker, stage.ended(1, finish_reason::stop));
+  CHECK(stage.reported->back() == "generating");
+  stage.say(worker, stage.started(2, prompt_tokens, 0));
+  stage.say(worker, stage.tokens(2, 0, "<tool_call>\n{\"name\": \"ls\", \"arguments\": {}}\n</tool_call>"));
+  stage.say(worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.reported->back() == "tool_paused");
+  CHECK(stage.request<session_info>(stage.session, session_find{}).get().paused_on == lines{"ls"});
+}
+
+TEST_CASE("once an agent has had a turn, a turn with tools does not displace the one that runs") {
+  one_turn stage;
+  auto worker = stage.add_worker(1);
+  stage.ask(stage.chat(1, "first"));
+  stage.say(worker, stage.started(1, prompt_tokens, 0));
+  stage.say(worker, stage.ended(1, finish_reason::stop));
+  stage.ask(stage.chat(2, "second"));
+  auto beside = stage.chat(3, "beside");
+  beside.prompt.tools.push_back({"ls", R"({"type":"function","function":{"name":"ls"}})"});
+  stage.ask(beside);
+  stage.say(worker, stage.ended(3, finish_reason::stop));
+  CHECK(stage.reported->back() == "generating");
+  stage.say(worker, stage.ended(2, finish_reason::stop));
+  CHECK(stage.reported->back() == "idle");
+}
+
 TEST_CASE("a router that dies under a turn is asked again when its successor is known") {
   one_turn stage;
   stage.routes->silent = true;

@@ -1,16 +1,14 @@
-"""Serves the built-in model on a worker with scripted answers, prints the address, and ends when standard input closes."""
-import os
+"""Serves the built-in model on a worker with scripted answers, prints the address, and ends when standard input closes.
+
+Its argument, if there is one, is TOML that goes on after the worker's table.
+"""
 import sys
 
-sys.path.insert(0, os.environ["TROUPE_E2E"])
-import harness  # noqa: E402
-
-TOML = harness.model_toml(
-    harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*", "claude-*"]\n',
-    worker=f'backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\ntiming_script = "{harness.SOURCE}/test/clients/answers.json"\n')
+import harness
+from scripted import script_toml, script_of_corpus
 
 if __name__ == "__main__":
-    with harness.serving(TOML) as server:
+    with script_of_corpus() as script, harness.serving(script_toml(script, *sys.argv[1:])) as server:
         print(server.url, flush=True)
         sys.stdin.read()
         sys.exit(server.stop())

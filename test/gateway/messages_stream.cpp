@@ -32,11 +32,18 @@ std::string write(answer_writer& writer, const std::vector<turn_event>& events) 
 std::string streamed(const answer_events& events) { return write(*make_messages_writer(shape_of(true)), events.all()); }
 std::string whole(const answer_events& events) { return write(*make_messages_writer(shape_of(false)), events.all()); }
 
-std::string usage_json(int input, int read, int output, int thinking) {
+/// What the last event of a stream counts: a whole answer has more members.
+std::string counts_json(int input, int read, int output, int thinking) {
   return R"({"input_tokens":)" + std::to_string(input) + R"(,"cache_creation_input_tokens":0,"cache_read_input_tokens":)" +
-         std::to_string(read) + R"(,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":)" +
-         std::to_string(output) + R"(,"output_tokens_details":{"thinking_tokens":)" + std::to_string(thinking) +
-         R"(},"server_tool_use":null,"service_tier":"standard","inference_geo":null,"speed":null})";
+         std::to_string(read) + R"(,"output_tokens":)" + std::to_string(output) + R"(,"output_tokens_details":{"thinking_tokens":)" +
+         std::to_string(thinking) + R"(},"server_tool_use":null})";
+}
+
+std::string usage_json(int input, int read, int output, int thinking) {
+  auto counts = counts_json(input, read, output, thinking);
+  counts.pop_back();
+  return counts + R"(,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0})" +
+         R"(,"service_tier":"standard","inference_geo":null,"speed":null})";
 }
 
 std::string frame(const std::string& type, const std::string& members) {
@@ -64,7 +71,7 @@ std::string end_frames(const std::string& reason, const std::string& usage, cons
 
 const std::string text_begin = R"({"type":"text","text":""})";
 const turn_usage usage{10, 8, 4, 2, 0, 0, 0};
-const auto final_usage = usage_json(2, 8, 4, 2);
+const auto final_usage = usage_json(2, 8, 4, 2), final_counts = counts_json(2, 8, 4, 2);
 
 }  // namespace
 
@@ -84,7 +91,7 @@ TEST_CASE("a Messages stream has the real input at its start, blocks in turn, an
             delta_frame(0, R"({"type":"signature_delta","signature":"troupe-00000000000000ab-0"})") + close_frame(0) +
             open_frame(1, text_begin) +                                      //
             delta_frame(1, R"({"type":"text_delta","text":"a \"b\"\n"})") +  //
-            delta_frame(1, R"({"type":"text_delta","text":"c"})") + close_frame(1) + end_frames("end_turn", final_usage));
+            delta_frame(1, R"({"type":"text_delta","text":"c"})") + close_frame(1) + end_frames("end_turn", final_counts));
 }
 
 TEST_CASE("streamed calls are blocks of their own, and space between blocks is left out") {
@@ -105,11 +112,11 @@ TEST_CASE("streamed calls are blocks of their own, and space between blocks is l
             delta_frame(1, R"({"type":"input_json_delta","partial_json":"{\"p\":"})") +
             delta_frame(1, R"({"type":"input_json_delta","partial_json":"1}"})") + close_frame(1) +
             open_frame(2, R"({"type":"tool_use","id":"toolu_00000000000000ab1","name":"pwd","caller":{"type":"direct"},"input":{}})") +
-            close_frame(2) + end_frames("tool_use", usage_json(10, 0, 4, 0)));
+            close_frame(2) + end_frames("tool_use", counts_json(10, 0, 4, 0)));
 }
 
 TEST_CASE("an answer without a word still begins and ends") {
-  CHECK(streamed(answer_events().finished(turn_end::length, usage)) == begin_frame(2, 8) + end_frames("max_tokens", final_usage));
+  CHECK(streamed(answer_events().finished(turn_end::length, usage)) == begin_frame(2, 8) + end_frames("max_tokens", final_counts));
 }
 
 TEST_CASE("an answer that the context cut says so") {
@@ -119,8 +126,8 @@ TEST_CASE("an answer that the context cut says so") {
     const turn_usage used{10, 8, output_tokens, 0, 0, 0, 0};
     return write(*make_messages_writer(shape), answer_events().finished(turn_end::length, used).all());
   };
-  CHECK(ended_by(5) == begin_frame(2, 8) + end_frames("max_tokens", usage_json(2, 8, 5, 0)));
-  CHECK(ended_by(4) == begin_frame(2, 8) + end_frames("model_context_window_exceeded", usage_json(2, 8, 4, 0)));
+  CHECK(ended_by(5) == begin_frame(2, 8) + end_frames("max_tokens", counts_json(2, 8, 5, 0)));
+  CHECK(ended_by(4) == begin_frame(2, 8) + end_frames("model_context_window_exceeded", counts_json(2, 8, 4, 0)));
 }
 
 TEST_CASE("a stop sequence is named, streamed and whole") {
@@ -129,7 +136,7 @@ TEST_CASE("a stop sequence is named, streamed and whole") {
   event.usage = usage;
   std::string stream;
   make_messages_writer(shape_of(true))->finished(event, stream);
-  CHECK(stream == begin_frame(2, 8) + end_frames("stop_sequence", final_usage, "\"END\""));
+  CHECK(stream == begin_frame(2, 8) + end_frames("stop_sequence", final_counts, "\"END\""));
   std::string body;
   make_messages_writer(shape_of(false))->finished(event, body);
   CHECK(body.find(R"("content":[],"stop_reason":"stop_sequence","stop_sequence":"END",)") != std::string::npos);

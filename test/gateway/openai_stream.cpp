@@ -92,7 +92,7 @@ TEST_CASE("streamed log probabilities stand beside their delta") {
   const auto out = write(*writer, answer_events().scored("é", -0.5F, {{"é", -0.5F}, {"\xC3", -2}}));
   CHECK(out == chunk + R"("role":"assistant","content":"")" + chunk_end + chunk +
                    R"("content":"é"},"logprobs":{"content":[{"token":"é","logprob":-0.5,"bytes":[195,169],"top_logprobs":[)" +
-                   R"({"token":"é","logprob":-0.5,"bytes":[195,169]},{"token":")" + "\xEF\xBF\xBD" + R"(","logprob":-2,"bytes":[195]}]}])" +
+                   R"({"token":"é","logprob":-0.5,"bytes":[195,169]},{"token":")" + "\xEF\xBF\xBD" + R"(","logprob":-2,"bytes":[195]}]}],"refusal":null)" +
                    chunk_end);
 }
 

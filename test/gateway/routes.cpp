@@ -36,7 +36,8 @@ const std::string& body_of(const route_result& result) {
 
 const std::string model_json =
     R"({"id":"small","object":"model","created":1700000000,"owned_by":"troupe","type":"model","display_name":"small",)"
-    R"("created_at":"2023-11-14T22:13:20Z","max_model_len":4096,"context_length":4096})";
+    R"("created_at":"2023-11-14T22:13:20Z","max_model_len":4096,"context_length":4096,"max_input_tokens":4096,"max_tokens":4096,)"
+    R"("lifecycle":"active","capabilities":null,"line":null,"deprecated_at":null,"retires_at":null})";
 
 }  // namespace
 

@@ -1,22 +1,22 @@
-// The official `@anthropic-ai/sdk` client from npm: messages, streaming, tools, thinking, usage, errors, counts, models, disconnect.
+// The official `@anthropic-ai/sdk` client from npm: messages, streaming, tools, thinking, usage, errors, retries, counts, models, cancellation.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
-import { serve, turnsRunning } from "./server.mjs";
+import { oneTurnAtOnce, serve, turnsBegun, turnsRunning, watched } from "./server.mjs";
 
 const question = [{ role: "user", content: "What is the capital of France?" }];
 const tools = ["read_file", "list_files"].map((name) => ({ name, description: "d", input_schema: { type: "object", properties: {} } }));
 let server, client;
 
 before(async () => {
-  server = await serve();
+  server = await serve(oneTurnAtOnce);
   client = new Anthropic({ baseURL: server.url, apiKey: "none", timeout: 30_000, maxRetries: 0 });
 });
 
 after(() => server.stop());
 
 const fields = (answer, more = {}) => ({ model: "claude-anything", max_tokens: 200, messages: question, seed: answer, ...more });
-const create = (answer, more) => client.messages.create(fields(answer, more));
+const create = (answer, more, options) => client.messages.create(fields(answer, more), options);
 
 test("a message with usage", async () => {
   const answer = await create(0);
@@ -61,6 +61,28 @@ test("a count is what a turn then has", async () => {
   assert.equal(input_tokens, usage.input_tokens + usage.cache_read_input_tokens);
 });
 
+test("the second turn of a session is cached", async () => {
+  const headers = { "x-claude-code-session-id": "node-client" }, system = "You are careful. ".repeat(60);
+  const total = ({ usage }) => usage.input_tokens + usage.cache_read_input_tokens;
+  const first = await create(0, { system }, { headers });
+  const messages = [...question, { role: "assistant", content: first.content }, { role: "user", content: "And of Spain?" }];
+  const next = await create(0, { system, messages }, { headers });
+  assert.ok(next.usage.cache_read_input_tokens >= Math.floor(total(first) / 32) * 32);
+  assert.ok(next.usage.input_tokens > 0);
+});
+
+test("what is refused for now is tried again", async () => {
+  const headers = { "x-session-id": "busy" };
+  const running = await create(0, { stream: true, max_tokens: 5000, ignore_eos: true }, { headers });
+  const overloaded = (error) => error.status === 529 && error.error.error.type === "overloaded_error" && error.headers.get("retry-after") === "1";
+  await assert.rejects(create(0, {}, { headers }), overloaded);
+  const { send, statuses } = watched(() => running.controller.abort());
+  const patient = client.withOptions({ maxRetries: 3, fetch: send });
+  const answer = await patient.messages.create(fields(0), { headers });
+  assert.equal(answer.content[0].text, "Paris is the capital of France.");
+  assert.deepEqual([statuses[0], statuses.at(-1)], [529, 200]);
+});
+
 test("models", async () => {
   assert.deepEqual((await client.models.list({ limit: 1000 })).data.map((model) => model.id), ["scripted"]);
   assert.equal((await client.models.retrieve("claude-anything")).id, "scripted");
@@ -78,5 +100,14 @@ test("errors have their classes", async () => {
 test("a disconnect ends the turn", async () => {
   const stream = await create(0, { stream: true, max_tokens: 5000, ignore_eos: true });
   for await (const _ of stream) break;
+  assert.equal(await turnsRunning(server.url), 0);
+});
+
+test("aborting a whole answer ends its turn", async () => {
+  const aborted = new AbortController();
+  const ended = assert.rejects(create(0, { max_tokens: 20_000, ignore_eos: true }, { signal: aborted.signal }), Anthropic.APIUserAbortError);
+  assert.equal(await turnsBegun(server.url), 1);
+  aborted.abort();
+  await ended;
   assert.equal(await turnsRunning(server.url), 0);
 });

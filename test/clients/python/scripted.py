@@ -1,10 +1,51 @@
-"""What the tests of all clients serve: the built-in model on a worker with scripted answers, chosen by the request's seed."""
+"""What the tests of all clients serve: the built-in model on a worker with scripted answers, chosen by the request's seed.
+
+The first answers are those of answers.json; those of the corpus follow in its order.
+"""
+import contextlib
 import json
 import pathlib
+import tempfile
 
 import harness
 
-ANSWERS = pathlib.Path(__file__).parents[1] / "answers.json"
-TOML = harness.model_toml(
-    harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*", "claude-*"]\n',
-    worker=f'backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\ntiming_script = {json.dumps(str(ANSWERS))}\n')
+CLIENTS = pathlib.Path(__file__).parents[1]
+ANSWERS = CLIENTS / "answers.json"
+
+
+def script_toml(script, more=""):
+    return harness.model_toml(
+        harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*", "claude-*"]\n',
+        worker='backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\n'
+               f"timing_script = {json.dumps(str(script))}\n{more}\n")
+
+
+def answer_of(case):
+    repeated = case.get("answer_repeated")
+    return repeated["text"] * repeated["times"] if repeated else case["answer"]
+
+
+@contextlib.contextmanager
+def script_of_corpus():
+    """A file with all answers; gone afterwards."""
+    answers = json.loads(ANSWERS.read_text()) + [answer_of(case) for case in json.loads((CLIENTS / "corpus.json").read_text())["cases"]]
+    with tempfile.NamedTemporaryFile("w", prefix="troupe-answers-", suffix=".json") as file:
+        json.dump(answers, file)
+        file.flush()
+        yield file.name
+
+
+def watched(http_client, after_refusal):
+    """A client's transport that keeps the status of each attempt and calls `after_refusal` when one was refused."""
+    statuses = []
+
+    def note(response):
+        statuses.append(response.status_code)
+        if response.status_code != 200:
+            after_refusal()
+
+    return http_client(event_hooks={"response": [note]}), statuses
+
+
+# One turn of a session at once: a second one is refused for now.
+TOML = script_toml(ANSWERS, "[session]\nturns_per_session_max = 1")

@@ -1,9 +1,9 @@
-"""The official `anthropic` client from PyPI: messages, streaming, tools, thinking, usage, errors, counts, models, disconnect."""
+"""The official `anthropic` client from PyPI: messages, streaming, tools, thinking, usage, errors, retries, counts, models, cancellation."""
 import unittest
 
 import anthropic
 import harness
-from scripted import TOML
+from scripted import TOML, watched
 
 TOOLS = [{"name": name, "description": "d", "input_schema": {"type": "object", "properties": {}}} for name in ("read_file", "list_files")]
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
@@ -119,6 +119,36 @@ class Anthropic(unittest.TestCase):
         with self.assertRaises(anthropic.BadRequestError) as caught:
             self.create(0, messages=[{"role": "user", "content": "word " * 70_000}])
         self.assertRegex(caught.exception.body["error"]["message"], r"^prompt is too long: \d+ tokens > \d+ maximum$")
+
+    def test_streamed_thinking_is_signed_and_apart_from_the_text(self):
+        with self.client.messages.stream(**self.fields(2)) as stream:
+            events = [(event.type, getattr(event, "thinking", None) or getattr(event, "text", None)) for event in stream]
+            message = stream.get_final_message()
+        told = {kind: "".join(piece for what, piece in events if what == kind) for kind in ("thinking", "text")}
+        self.assertEqual((told["thinking"].strip(), told["text"].strip()), ("The file has 20 lines.", "It has 20 lines — résumé 🚀."))
+        self.assertEqual([block.type for block in message.content], ["thinking", "text"])
+        self.assertNotEqual(message.content[0].signature, "")
+        self.assertGreater(message.usage.output_tokens_details.thinking_tokens, 3)
+
+    def test_what_is_refused_for_now_is_tried_again(self):
+        headers = {"x-session-id": "busy"}
+        running = self.create(0, stream=True, extra_body={"ignore_eos": True}, max_tokens=5000, extra_headers=headers)
+        next(iter(running))
+        with self.assertRaises(anthropic.APIStatusError) as caught:
+            self.create(0, extra_headers=headers)
+        self.assertEqual((caught.exception.status_code, caught.exception.body["error"]["type"]), (529, "overloaded_error"))
+        self.assertEqual(caught.exception.response.headers["retry-after"], "1")
+        transport, statuses = watched(anthropic.DefaultHttpxClient, running.close)
+        with self.client.with_options(max_retries=2, http_client=transport) as patient:
+            answer = patient.messages.create(**self.fields(0, extra_headers=headers))
+        self.assertEqual(answer.content[0].text, "Paris is the capital of France.")
+        self.assertEqual((statuses[0], statuses[-1]), (529, 200))
+
+    def test_a_client_that_stops_waiting_for_a_whole_answer_ends_the_turn(self):
+        with self.assertRaises(anthropic.APITimeoutError):
+            self.client.with_options(timeout=0.2).messages.create(**self.fields(0, max_tokens=20_000, extra_body={"ignore_eos": True}))
+        status = harness.eventually(lambda: self.server.request("GET", "/health")[2], lambda health: health["turns_running"] == 0)
+        self.assertEqual(status["turns_running"], 0)
 
     def test_a_disconnect_ends_the_turn(self):
         stream = self.create(0, stream=True, extra_body={"ignore_eos": True}, max_tokens=5000)

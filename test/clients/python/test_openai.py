@@ -1,10 +1,10 @@
-"""The official `openai` client from PyPI: chat, streaming, tools, usage, errors, models, disconnect."""
+"""The official `openai` client from PyPI: chat, streaming, tools, reasoning, usage, errors, retries, completions, models, cancellation."""
 import json
 import unittest
 
 import harness
 import openai
-from scripted import TOML
+from scripted import TOML, watched
 
 TOOLS = [{"type": "function", "function": {"name": name, "description": "d", "parameters": {"type": "object", "properties": {}}}}
          for name in ("read_file", "list_files")]
@@ -90,6 +90,40 @@ class OpenAI(unittest.TestCase):
         with self.assertRaises(openai.BadRequestError) as caught:
             self.create(0, messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}])
         self.assertEqual(caught.exception.code, "unsupported_content")
+
+    def test_reasoning_is_apart_from_the_text(self):
+        whole = self.create(2)
+        self.assertEqual(whole.choices[0].message.reasoning_content.strip(), "The file has 20 lines.")
+        self.assertGreater(whole.usage.completion_tokens_details.reasoning_tokens, 3)
+        deltas = [chunk.choices[0].delta for chunk in self.create(2, stream=True)]
+        self.assertEqual("".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas), whole.choices[0].message.reasoning_content)
+        self.assertEqual("".join(delta.content or "" for delta in deltas), whole.choices[0].message.content)
+
+    def test_completions(self):
+        fields = {"model": "scripted", "prompt": "Once", "seed": 0, "max_tokens": 30}
+        whole = self.client.completions.create(**fields)
+        self.assertEqual(whole.choices[0].text, "Paris is the capital of France.")
+        self.assertEqual("".join(chunk.choices[0].text for chunk in self.client.completions.create(**fields, stream=True)), whole.choices[0].text)
+
+    def test_what_is_refused_for_now_is_tried_again(self):
+        headers = {"x-session-id": "busy"}
+        running = self.create(0, stream=True, extra_body={"ignore_eos": True}, max_tokens=5000, extra_headers=headers)
+        next(iter(running))
+        with self.assertRaises(openai.RateLimitError) as caught:
+            self.create(0, extra_headers=headers)
+        self.assertEqual((caught.exception.code, caught.exception.response.headers["retry-after"]), ("queue_full", "1"))
+        transport, statuses = watched(openai.DefaultHttpxClient, running.close)
+        with self.client.with_options(max_retries=2, http_client=transport) as patient:
+            answer = patient.chat.completions.create(model="scripted", messages=QUESTION, seed=0, extra_headers=headers)
+        self.assertEqual(answer.choices[0].message.content, "Paris is the capital of France.")
+        self.assertEqual((statuses[0], statuses[-1]), (429, 200))
+
+    def test_a_client_that_stops_waiting_for_a_whole_answer_ends_the_turn(self):
+        with self.assertRaises(openai.APITimeoutError):
+            self.client.with_options(timeout=0.2).chat.completions.create(
+                model="scripted", messages=QUESTION, seed=0, max_tokens=20_000, extra_body={"ignore_eos": True})
+        status = harness.eventually(lambda: self.server.request("GET", "/health")[2], lambda health: health["turns_running"] == 0)
+        self.assertEqual(status["turns_running"], 0)
 
     def test_a_disconnect_ends_the_turn(self):
         stream = self.create(0, stream=True, seed=0, extra_body={"ignore_eos": True}, max_tokens=5000)

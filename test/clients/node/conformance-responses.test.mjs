@@ -1,0 +1,6 @@
+// The Responses protocol as its vendor publishes it, and as chat completions tell the same generations.
+import { refusals, sameByAll } from "./conformance-suite.mjs";
+import { chat, responses } from "./corpus.mjs";
+
+sameByAll({ chat, responses });
+refusals({ responses });
