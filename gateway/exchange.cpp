@@ -33,6 +33,7 @@ void exchange::start(control_job job) {
 
 void exchange::start(turn_job job) {
   fields_.push_back({"x-session-id", job.spawn.id.value});
+  std::ranges::move(job.fields, std::back_inserter(fields_));
   for (const auto& ended : job.ended) actors_.end_session(ended);
   writer_ = std::move(job.writer);
   streams_ = job.stream;

@@ -41,6 +41,7 @@ struct turn_job {
   std::unique_ptr<answer_writer> writer;
   bool stream = false;
   std::vector<session_id> ended{};  ///< sessions that nobody will name again
+  std::vector<http_field> fields{};  ///< of the answer, beside those of every turn's
 };
 
 /// A failure whose answer has fields of its own.
@@ -75,6 +76,7 @@ route_result list_sessions(const http_request&, const path_arguments&, const rou
 route_result spawn_session(const http_request&, const path_arguments&, const route_context&);
 route_result get_session(const http_request&, const path_arguments&, const route_context&);
 route_result end_session(const http_request&, const path_arguments&, const route_context&);
+route_result kv_hints(const http_request&, const path_arguments&, const route_context&);
 route_result session_event(const http_request&, const path_arguments&, const route_context&);
 route_result get_health(const http_request&, const path_arguments&, const route_context&);
 route_result get_live(const http_request&, const path_arguments&, const route_context&);

@@ -5,6 +5,8 @@
 
 #include "gateway/client_identity.hpp"
 #include "gateway/conversation_writer.hpp"
+#include "gateway/hint_clipping.hpp"
+#include "gateway/hint_echo.hpp"
 #include "gateway/json_reader.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/openai_request.hpp"
@@ -19,6 +21,22 @@ std::optional<conversation_index::match> find_conversation(const route_context& 
   std::string scope = model.name.value;
   scope.append(1, '\n').append(turn.cache_salt).append(1, '\n').append(weak_key);
   return context.conversations->find(scope, turn.prompt.messages, "auto-" + draw_name(context.draw));
+}
+
+/// What hints say of the prompt itself.
+void apply_told(turn_identity& identity, const route_context& context, turn_request& turn) {
+  auto& told = identity.told;
+  place_breakpoints(turn.prompt, told, context.who.hints);
+  if (!told.scope.empty()) turn.cache_salt = told.scope;
+  if (identity.is_named) told.report.revoke(name_of(hint_field::group), "finds conversations that nobody names; this one is named");
+}
+
+/// What the client wants to hear of its hints.
+void echo_hints(const hint_reading& told, answer_shape& shape, std::vector<http_field>& fields) {
+  shape.diagnose_cache = told.wants_echo || told.wants_diagnosis;
+  if (!told.wants_echo) return;
+  shape.hints = hint_members(told.report);
+  fields.push_back({"x-agent-hints", hint_header(told.report)});
 }
 
 }  // namespace
@@ -41,13 +59,15 @@ route_result make_turn_job(const http_request& request, const route_context& con
   if (!body) return body.error();
   auto translated = read(*body);
   if (!translated) return translated.error();
-  auto identity = read_identity(request, *body, context.draw);
+  auto identity = read_identity(request, *body, context.draw, context.who.hints);
   if (!identity) return identity.error();
+  apply_told(*identity, context, translated->turn);
   const auto model = model_of(context, translated->wish.model);
   if (!model) return model.error();
   if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
 
-  auto conversation = find_conversation(context, *identity, translated->turn, read_weak_key(*body), **model);
+  auto conversation = find_conversation(context, *identity, translated->turn,
+                                        identity->told.group.empty() ? read_weak_key(*body) : identity->told.group, **model);
   if (conversation) {
     identity->session = conversation->session;
     identity->hints.final_turn = identity->is_final;
@@ -71,6 +91,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   shape.stream = job.stream;
   shape.include_usage = translated->wish.include_usage;
   shape.logprobs = translated->wish.logprobs;
+  echo_hints(identity->told, shape, job.fields);
   job.writer = make_writer(std::move(shape));
   if (conversation) {
     job.ended = std::move(conversation->ended);
