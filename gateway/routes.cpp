@@ -20,6 +20,7 @@ constexpr std::array table{
     route{"GET", "/v1/sessions/{}", get_session},
     route{"DELETE", "/v1/sessions/{}", end_session},
     route{"POST", "/v1/sessions/{}/events", session_event},
+    route{"POST", "/v1/kv_hints", kv_hints},
     route{"GET", "/health", get_health},
     route{"GET", "/live", get_live},
     route{"GET", "/ready", get_ready},
