@@ -58,6 +58,7 @@ struct session_actor_state {
   session_pause pause;
   session_wishes wishes;
   session_history history;
+  std::optional<cache_basis> cached;  ///< by the last main turn; which blocks, the history knows
   session_speculation speculation;
   core::tier_level max_tier = core::tier_level::remote;  ///< of the last main turn; a side call lifts no limit
   std::chrono::milliseconds cache_ttl{0};  ///< after the last use nothing keeps the context longer; 0: no such bound
@@ -94,7 +95,9 @@ void keep_wishes(session_pointer self);
 void tell_lifecycle(session_pointer self, std::string_view verb, const verb_answer& answer);
 void after_last_turn(session_pointer self);
 
-// turns (session_turns.cpp)
+// turns (session_turns.cpp), and what main ones find cached and leave there (session_cache.cpp)
+void compare_prompt(session_pointer self, session_turn& of);
+void remember_cached(session_pointer self, const session_turn& ended);
 caf::result<request_id> begin_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink);
 void resume_turn(session_pointer self, request_id id);
 void take_progress(session_pointer self, const sequence_progress& progress);

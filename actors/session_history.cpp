@@ -44,6 +44,10 @@ owner_forget session_history::left_behind(owner_id owner, std::span<const core::
   return left;
 }
 
+std::size_t session_history::shared_blocks(std::span<const core::block_identity> chain) const {
+  return static_cast<std::size_t>(std::ranges::mismatch(chain_, chain).in1 - chain_.begin());
+}
+
 owner_forget session_history::diverging(owner_id owner, std::span<const core::block_identity> chain) const {
   owner_forget left{owner, {}, core::eviction_cause::rewind};
   if (owner == owner_) left.blocks.assign(std::ranges::mismatch(chain_, chain).in1, chain_.end());

@@ -17,6 +17,9 @@ class session_history {
   /// A main turn has ended: its messages, none for text and tokens, and the blocks of its prompt and answer.
   void remember(owner_id owner, std::span<const core::chat_message> messages, std::vector<core::block_identity> chain);
   void forget() { *this = {}; }
+  [[nodiscard]] bool is_empty() const noexcept { return chain_.empty(); }
+  /// Blocks that a prompt begins with as they are remembered, whoever owns them.
+  [[nodiscard]] std::size_t shared_blocks(std::span<const core::block_identity> chain) const;
 
   /// The next main prompt. When it goes on with the same conversation under the same owner, what it no longer shares: because a user
   /// message made the template rewind, or because its end was rewritten. Nothing otherwise: another conversation may come back to this one.

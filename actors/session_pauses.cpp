@@ -28,6 +28,13 @@ core::turn_end end_of(turn_end how) {
   return core::turn_end::unknown;
 }
 
+/// A length, or a time to come.
+std::optional<std::int64_t> pause_expected(const agent_hints& hints, std::int64_t now_unix_ms) {
+  if (hints.pause_ms > 0) return hints.pause_ms;
+  if (hints.resume_at_ms > now_unix_ms) return hints.resume_at_ms - now_unix_ms;
+  return std::nullopt;
+}
+
 void take_forecast(session_pointer self, std::uint64_t number, const pause_forecast& forecast) {
   auto& state = self->state;
   auto& pause = state.pause;
@@ -68,9 +75,11 @@ void begin_pause(session_pointer self, const session_turn& ended, const worker_a
   auto& pause = state.pause;
   pause = session_pause{.number = pause.number, .told = outcome, .worker = worker, .since = now_of(self)};
   pause.answer = ended.work.answer();
-  if (finished.how != turn_end::failed)
+  if (finished.how != turn_end::failed) {
     state.history.remember(ended.work.owner(), ended.work.request().prompt.messages, ended.work.whole_chain());
-  if (const auto hint = ended.work.request().hints.pause_ms; hint > 0) pause.told.pause.expected_ms = hint;
+    remember_cached(self, ended);
+  }
+  if (const auto expected = pause_expected(ended.work.request().hints, unix_ms_of(self))) pause.told.pause.expected_ms = *expected;
   if (state.life.state() == session_state::tool_paused) note_tools(self, std::exchange(state.pause_announced_ms, std::nullopt));
   if (worker) tell_outcome(self);
 }

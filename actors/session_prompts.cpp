@@ -72,15 +72,19 @@ text::encoded_prompt session_prompts::encode_ahead(const scope& of, std::string 
 }
 
 text::encoded_prompt session_prompts::encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered) {
+  const kept_scope wanted{of.model, of.tenant, of.cache_salt};
+  const bool goes_on = splice_ && kept_ == wanted;
   if (of.keep) take_scope(of);
-  const bool is_of_scope = splice_ && kept_ == kept_scope{of.model, of.tenant, of.cache_salt};
+  const bool is_of_scope = splice_ && kept_ == wanted;
   auto beside = is_of_scope && !of.keep ? *splice_ : text::answer_splice{of.model->tokens};
   auto& splice = of.keep ? *splice_ : beside;
   const auto text = splice.apply(rendered);
   auto encoded = encode(of, text, rendered_options, splice.forced());
   text::prompt_roles aside;
   auto& roles = of.keep ? roles_ : aside;
+  const auto before = goes_on ? roles.role_at(encoded.bytes_equal) : std::nullopt;
   roles.update({prompt.messages, prompt.tools, text, *of.model->tokens}, encoded);
+  if (of.keep) departure_ = {before, before ? roles.role_at(encoded.bytes_equal) : std::nullopt};
   encoded.roles = roles.ranges();
   return encoded;
 }
@@ -99,6 +103,7 @@ expected<text::encoded_prompt> session_prompts::encode_plain(const scope& of, co
     splice_.reset();
     kept_ = {of.model, of.tenant, of.cache_salt};
     plain_ = encoded;
+    departure_ = {};
   }
   return encoded;
 }

@@ -43,6 +43,7 @@ class session_prompts {
     encoder_.reset();
     splice_.reset();
     roles_.forget();
+    departure_ = {};
     plain_.reset();
   }
   /// The last prompt of the main conversation, with the seed of its chain. Null: none is remembered.
@@ -52,6 +53,12 @@ class session_prompts {
     std::uint32_t block_tokens = 0;
   };
   [[nodiscard]] remembered last() const;
+  /// Where the last main chat left the one before: whose the first other byte was, and whose it is. Nothing: what was said before is there,
+  /// or nothing is known of it.
+  struct departure {
+    std::optional<core::block_role> before, after;
+  };
+  [[nodiscard]] departure last_departure() const noexcept { return departure_; }
   /// Of the last main chat: the tokens up to the end of a piece. 0: the template has left it out.
   [[nodiscard]] std::uint32_t token_end(std::size_t message, std::size_t block) const { return roles_.token_end(message, block); }
 
@@ -68,6 +75,7 @@ class session_prompts {
   kept_scope kept_;
   std::optional<text::prompt_encoder> encoder_;
   std::optional<text::answer_splice> splice_;  ///< there with the encoder
+  departure departure_;
   text::prompt_roles roles_;                   ///< of what the encoder made last
   std::optional<text::encoded_prompt> plain_;  ///< the last prompt when it came as tokens
 };

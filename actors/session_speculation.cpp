@@ -38,7 +38,7 @@ void compute_ahead(session_pointer self, const session_speculation& of, text::en
   request.scope_seed = of.scope_seed;
   request.tokens = std::move(prefix.tokens);
   request.chain = std::move(prefix.chain);
-  request.priority = -limits::priority_max - 1;  // behind every turn
+  request.priority = ahead_priority;
   request.is_ahead = true;
   request.max_tier = self->state.max_tier;
   request.timeout_ms = static_cast<std::uint32_t>(milliseconds{limits::verb_wait}.count());
@@ -85,7 +85,7 @@ void speculate(session_pointer self, const session_turn& ended, const worker_act
   const bool has_reasoned = reasoning_begin || ended.work.text().find("</think>") != std::string::npos;
   const bool closes = finished.how == turn_end::stop && has_reasoned && ended.prompt_scope.keep;
   const bool is_chat = ended.work.request().prompt.what == turn_prompt::kind::chat && !ended.work.request().hints.final_turn;
-  if (!worker || !closes || !is_chat || state.draining || state.life.state() != session_state::idle) return;
+  if (!worker || !closes || !is_chat || !ended.work.request().hints.speculate || state.draining || state.life.state() != session_state::idle) return;
   const auto input = template_input(next_request(ended.work), ended.work.model());
   if (!input) return;
   session_speculation of;

@@ -106,7 +106,7 @@ void take_breakpoints(session_pointer self, const session_turn& of) {
     for (std::size_t block = 0; block < blocks.size(); ++block) {
       if (blocks[block].cache_ttl_ms == 0) continue;
       const auto end = self->state.prompts.token_end(message, block);
-      if (end > 0) ranges.push_back({0, end, limits::breakpoint_priority, blocks[block].cache_ttl_ms});
+      if (end > 0) ranges.push_back({0, end, request.hints.breakpoint_priority, blocks[block].cache_ttl_ms});
     }
   }
   self->state.wishes.take(ranges, now_of(self));
@@ -146,6 +146,7 @@ void take_rendered(session_pointer self, request_id id, std::uint32_t asked, con
   if (found->prompt_scope.keep) {
     take_breakpoints(self, *found);
     note_prompt(self, found->work);
+    compare_prompt(self, *found);
     leave_behind(self, *found);
   }
   resume_turn(self, id);
@@ -266,7 +267,7 @@ expected<session_turn> make_turn(session_pointer self, turn_request& request, co
   if (!model) return failure{errc::model_not_found, "the model " + name + " is not served here", "model"};
   auto sampling = resolve_sampling(request.sampling, model->defaults, request.id);
   if (!sampling) return sampling.error();
-  const bool keep = !is_side_call(state, request.prompt);
+  const bool keep = !request.hints.is_side && !is_side_call(state, request.prompt);
   session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, keep};
   const auto deadline = deadline_of(self, request);
   auto hasher = hasher_of(*model, state.setup.tenant, request.cache_salt);
@@ -317,7 +318,10 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
     state.wishes.take(made->work.request().hints.retain, now_of(self));
     state.cache_ttl = milliseconds{made->work.request().hints.cache_ttl_ms};
     state.pause_announced_ms.reset();
-    if (made->work.has_prompt()) note_prompt(self, made->work);
+    if (made->work.has_prompt()) {
+      note_prompt(self, made->work);
+      compare_prompt(self, *made);
+    }
   }
   if (is_main) made->paused = end_pause(self, pause_end::turn);
   made->work.set_input(input_of(made->work.request(), made->paused.took_ms >= 0));

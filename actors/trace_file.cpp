@@ -36,6 +36,10 @@ std::string json_line(const turn_record& record) {
             {"first_token_s", record.first_token_s},
             {"total_s", record.total_s}};
   if (!record.tools.empty()) line["tools"] = record.tools;
+  if (record.miss.reason != cache_miss_reason::none) {
+    line["cache_miss"] = to_string(record.miss.reason);
+    line["missed_tokens"] = record.miss.tokens;
+  }
   return line_of(line);
 }
 

@@ -68,6 +68,10 @@ struct trace_metrics::state {
   prometheus::Family<prometheus::Counter>& prompt = counter(registry, "troupe_prompt_tokens_total", "Prompt tokens of all turns.");
   prometheus::Family<prometheus::Counter>& cached =
       counter(registry, "troupe_cached_tokens_total", "Prompt tokens that were taken from cache.");
+  prometheus::Family<prometheus::Counter>& misses =
+      counter(registry, "troupe_cache_misses_total", "Turns that found less in caches than their session had left there, by what ended it.");
+  prometheus::Family<prometheus::Counter>& missed =
+      counter(registry, "troupe_cache_missed_tokens_total", "Prompt tokens that these turns computed again.");
   prometheus::Family<prometheus::Counter>& output = counter(registry, "troupe_output_tokens_total", "Tokens generated.");
   prometheus::Family<prometheus::Histogram>& queue =
       histogram(registry, "troupe_queue_seconds", "From receipt until a worker takes the turn.");
@@ -101,6 +105,11 @@ void trace_metrics::count(const turn_record& record) {
   s.prompt.Add(model).Increment(record.prompt_tokens);
   s.cached.Add(model).Increment(record.cached_tokens);
   s.output.Add(model).Increment(record.output_tokens);
+  if (record.miss.reason != cache_miss_reason::none) {
+    const prometheus::Labels why{{"model", model.at("model")}, {"reason", std::string{to_string(record.miss.reason)}}};
+    s.misses.Add(why).Increment();
+    s.missed.Add(why).Increment(record.miss.tokens);
+  }
   s.queue.Add(model, seconds).Observe(record.queue_s);
   if (record.output_tokens > 0) s.first.Add(model, seconds).Observe(record.first_token_s);
   s.whole.Add(model, seconds).Observe(record.total_s);

@@ -53,6 +53,12 @@ failure end_failure(const sequence_progress& progress) {
 
 }  // namespace
 
+std::int32_t queue_priority(const agent_hints& hints) noexcept {
+  const auto from_normal = static_cast<std::int32_t>(hints.urgency) - static_cast<std::int32_t>(work_class::normal);
+  const auto tier = static_cast<std::int32_t>(std::min(hints.tier, limits::tier_max));
+  return from_normal * class_step + tier * tier_step + std::clamp(hints.priority, -limits::priority_max, limits::priority_max);
+}
+
 turn::turn(turn_setup setup) : setup_(std::move(setup)), stop_tokens_(setup_.request.stop_tokens) {
   const auto& eos = setup_.model->defaults.eos;
   if (!setup_.request.ignore_eos) stop_tokens_.insert(stop_tokens_.end(), eos.begin(), eos.end());
@@ -111,7 +117,7 @@ route_request turn::route(core::instant now, const route_affinity& affinity) {
   request.chain = chain_;
   request.prompt_tokens = static_cast<std::uint32_t>(tokens_.size());
   request.output_tokens = output_expected();
-  request.priority = setup_.request.hints.priority;
+  request.priority = queue_priority(setup_.request.hints);
   request.timeout_ms = remaining_ms(now);
   request.has_last_worker = affinity.last.has_value();
   request.last_worker = affinity.last.value_or(worker_id{});
@@ -142,7 +148,7 @@ admit_request turn::admit(core::instant now) {
   request.tokens_min = setup_.request.tokens_min;
   request.output_tokens = output_expected();
   request.stop_tokens = stop_tokens_;
-  request.priority = setup_.request.hints.priority;
+  request.priority = queue_priority(setup_.request.hints);
   request.timeout_ms = remaining_ms(now);
   return request;
 }
@@ -227,6 +233,7 @@ void turn::start(const sequence_progress& progress, core::instant now, turn_outp
   started_ = true;
   usage_.queue_s = seconds(now - setup_.now);
   usage_.cached_tokens = std::min(progress.cached_tokens, usage_.prompt_tokens);
+  if (overlap_) usage_.miss = miss_of(*overlap_, {usage_.prompt_tokens, usage_.cached_tokens, setup_.model->block_tokens, worker_});
   output.started = turn_started{setup_.request.id, usage_.prompt_tokens, usage_.cached_tokens};
 }
 
@@ -336,6 +343,7 @@ turn_record turn::record() const {
   record.prompt_tokens = usage_.prompt_tokens;
   record.cached_tokens = usage_.cached_tokens;
   record.output_tokens = usage_.output_tokens;
+  record.miss = usage_.miss;
   record.queue_s = usage_.queue_s;
   record.first_token_s = usage_.first_token_s;
   record.total_s = usage_.total_s;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/cache_overlap.hpp"
 #include "actors/served_model.hpp"
 #include "engine/core/scheduler.hpp"
 #include "engine/text/answer_decoder.hpp"
@@ -42,6 +43,13 @@ struct turn_setup {
   std::uint32_t output_tokens = 0;  ///< that answers of the session have had, 0: there was none
 };
 
+/// What queues order by: class, then tier, then priority, each step wider than all that lies within it.
+inline constexpr std::int32_t tier_step = 2 * limits::priority_max + 1;
+inline constexpr std::int32_t class_step = static_cast<std::int32_t>(limits::tier_max + 1) * tier_step;
+std::int32_t queue_priority(const agent_hints& hints) noexcept;
+/// Behind every turn.
+inline constexpr std::int32_t ahead_priority = -class_step - limits::priority_max - 1;
+
 /// What the router should prefer when costs are equal.
 struct route_affinity {
   std::optional<worker_id> last, parent;
@@ -57,6 +65,8 @@ class turn {
   route_request route(core::instant now, const route_affinity& affinity);
   void take_worker(worker_id worker) noexcept { worker_ = worker; }
   void set_input(core::turn_input input) noexcept { input_ = input; }
+  /// A main turn's, once its prompt is there.
+  void set_overlap(const cache_overlap& overlap) noexcept { overlap_ = overlap; }
   admit_request admit(core::instant now);
   turn_output advance(const sequence_progress& progress, core::instant now);
   turn_output fail(failure error, core::instant now);
@@ -122,6 +132,7 @@ class turn {
   std::vector<std::string> tool_names_;
   std::string reasoning_, text_;  ///< of the answer so far
   turn_usage usage_;
+  std::optional<cache_overlap> overlap_;  ///< with what its session had cached
   worker_id worker_;
   core::turn_input input_ = core::turn_input::unknown;
   std::uint32_t sequence_ = 0, retries_ = 0;

@@ -17,9 +17,14 @@ namespace troupe::gateway {
 using turn_event = std::variant<turn_started, turn_delta, turn_finished, failure>;
 using turn_events = std::function<void(const turn_event&)>;
 
+/// Verbs of several sessions, each answered for itself: one that nobody can take is `missing` or `rejected`.
+struct verb_batch { std::vector<session_verb> verbs; };
+struct verb_answers { std::vector<verb_answer> answers; };  ///< in the order of the verbs
+
 using control_request =
-    std::variant<session_spawn, session_find, session_list, session_verb, node_status_request, metrics_request, render_request>;
-using control_answer = std::variant<failure, session_info, session_listing, verb_answer, node_status, metrics_text, render_result>;
+    std::variant<session_spawn, session_find, session_list, session_verb, node_status_request, metrics_request, render_request, verb_batch>;
+using control_answer =
+    std::variant<failure, session_info, session_listing, verb_answer, node_status, metrics_text, render_result, verb_answers>;
 using control_answers = std::function<void(control_answer)>;
 
 /// Something asked and not yet answered. Its end cancels: no event arrives after that.

@@ -36,6 +36,8 @@ struct answer_shape {
   bool stream = false;
   bool include_usage = false;
   bool logprobs = false;
+  std::string hints;            ///< hint_members of the request; empty: nobody has asked what became of its hints
+  bool diagnose_cache = false;  ///< OpenAI's prompt_cache_diagnostics was asked for
 };
 
 }  // namespace troupe::gateway

@@ -68,12 +68,23 @@ client_name dynamo(const http_request& request, const json::object& body) {
   return {};
 }
 
+/// vLLM's `agent_hint`, else SGLang's `session_params`.
+client_name engines(const json::object& body) {
+  const auto* hint = object_in(body, "agent_hint");
+  if (const auto session = text_in(hint, "session_id"); !session.empty())
+    return {"vllm", std::string(session), std::string(text_in(hint, "parent_session_id")), false};
+  if (const auto session = text_in(object_in(body, "session_params"), "id"); !session.empty())
+    return {"sglang", std::string(session), {}, false};
+  return {};
+}
+
 }  // namespace
 
 client_name read_client_name(const http_request& request, const json::object& body) {
   auto name = claude_code(request);
   if (name.source.empty()) name = codex(request);
   if (name.source.empty()) name = dynamo(request, body);
+  if (name.source.empty()) name = engines(body);
   if (name.parent == name.session) name.parent.clear();
   return name;
 }

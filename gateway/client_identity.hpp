@@ -1,4 +1,4 @@
-// Who speaks, as clients say it in headers and fields of their own: facts about Claude Code, Codex, opencode and Dynamo, and the weak keys of
+// Who speaks, as clients say it in headers and fields of their own: facts about Claude Code, Codex, opencode and engines, and the weak keys of
 // the protocols. No policy: what a name means is identity's to say.
 #pragma once
 
@@ -11,7 +11,7 @@
 namespace troupe::gateway {
 
 struct client_name {
-  std::string_view source;  ///< "claude-code", "codex", "dynamo"; empty: nobody has said anything
+  std::string_view source;  ///< "claude-code", "codex", "dynamo", "vllm", "sglang"; empty: nobody has said anything
   std::string session;      ///< this agent's name
   std::string parent;       ///< the agent that has spawned it, may be empty
   bool is_final = false;    ///< no turn follows this one

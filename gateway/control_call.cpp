@@ -32,6 +32,32 @@ class control_call final : public link_actor {
   void ask(const session_list& question) { ask_directory<session_listing>(question); }
   void ask(const session_verb& question) { ask_directory<verb_answer>(question); }
 
+  /// All at once; the last that is answered tells.
+  void ask(const verb_batch& batch) {
+    if (batch.verbs.empty()) return answer(verb_answers{});
+    with_directory([this, batch](const session_directory_actor& directory) {
+      told_.answers.resize(batch.verbs.size());
+      left_ = batch.verbs.size();
+      for (std::size_t i = 0; i < batch.verbs.size(); ++i)
+        request(directory, remaining(), batch.verbs[i])
+            .then([this, i](verb_answer& result) { settle(i, std::move(result)); },
+                  [this, i, id = batch.verbs[i].id](const caf::error& error) {
+                    if (error == caf::sec::request_receiver_down) link().directory = session_directory_actor{};
+                    settle(i, outcome_of(to_failure(error), id));
+                  });
+    });
+  }
+
+  static verb_answer outcome_of(failure why, const std::string& id) {
+    const bool is_missing = why.code == errc::not_found || why.code == errc::session_dead;
+    return {id, is_missing ? verb_outcome::missing : verb_outcome::rejected, std::move(why.message), 0};
+  }
+
+  void settle(std::size_t index, verb_answer result) {
+    told_.answers[index] = std::move(result);
+    if (--left_ == 0) answer(std::move(told_));
+  }
+
   void ask(const session_spawn& question) {
     with_directory([this, question](const session_directory_actor& directory) {
       request(directory, remaining(), question)
@@ -67,6 +93,8 @@ class control_call final : public link_actor {
 
   control_request asked_;
   control_answers answers_;  // empty after the end
+  verb_answers told_;        // of a batch, as far as it is answered
+  std::size_t left_ = 0;
 };
 
 }  // namespace

@@ -35,7 +35,7 @@ void exchange::start(control_job job) {
 
 void exchange::start(turn_job job) {
   fields_.push_back({"x-session-id", std::string(client_id_of(job.spawn.id))});
-  fields_.insert(fields_.end(), job.fields.begin(), job.fields.end());
+  std::ranges::move(job.fields, std::back_inserter(fields_));
   for (const auto& ended : job.ended) actors_.end_session(ended);
   writer_ = std::move(job.writer);
   streams_ = job.stream;

@@ -8,8 +8,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "gateway/cache_hints.hpp"
 #include "gateway/client_identity.hpp"
+#include "gateway/hint_clipping.hpp"
+#include "gateway/hint_sources.hpp"
 #include "gateway/json_text.hpp"
 #include "messages/base/limits.hpp"
 
@@ -22,8 +23,9 @@ constexpr std::size_t request_id_bytes_max = 128;
 const json::object* hints_of(const json_reader& body) {
   if (const auto* hints = body.object("agent_hints")) return hints;
   const auto* extension = body.find("nvext");
-  if (extension == nullptr || !extension->is_object()) return nullptr;
-  return json_reader(extension->get_object(), "nvext", body.failed()).object("agent_hints");
+  const auto* members = extension == nullptr ? nullptr : extension->if_object();
+  const auto* hints = members == nullptr ? nullptr : members->if_contains("agent_hints");
+  return hints == nullptr ? nullptr : hints->if_object();
 }
 
 /// A member of the hints, or of one of their groups.
@@ -87,27 +89,14 @@ std::string check_session_id(std::string_view id) {
   return printable ? "" : "must be printable ASCII without spaces";
 }
 
-void read_hints(const json_reader& body, agent_hints& hints) {
-  const auto* object = hints_of(body);
-  if (object == nullptr) return;
-  const json_reader reader(*object, body.find("agent_hints") != nullptr ? "agent_hints" : "nvext.agent_hints", body.failed());
-  const auto read_into = [](auto& out) {
-    return [&out](const json_reader& from, std::string_view key) { return from.read(key, out, {}); };
-  };
-  read_either(reader, "sched", "priority", "priority", read_into(hints.priority));
-  hints.priority = std::clamp(hints.priority, -limits::priority_max, limits::priority_max);
-  read_either(reader, "shape", "output_tokens", "osl", read_into(hints.output_tokens));
-  read_either(reader, "pause", "expect_ms", "pause_ms", read_into(hints.pause_ms));
-  if (const auto* cache = reader.object("cache")) read_cache_hints(json_reader(*cache, reader.path_of("cache"), body.failed()), hints);
-  read_either(reader, "id", "final", "final",
-              [&](const json_reader& from, std::string_view key) { return from.read(key, hints.final_turn); });
-}
-
-expected<turn_identity> read_identity(const http_request& request, const json::object& object, const random_source& draw) {
+expected<turn_identity> read_identity(const http_request& request, const json::object& object, const random_source& draw,
+                                      const hint_policy& policy) {
   first_failure failed;
   const json_reader body(object, "", failed);
   turn_identity result;
-  read_hints(body, result.hints);
+  result.told = read_all_hints(request, object, failed);
+  clip_hints(result.told, policy);
+  result.hints = result.told.hints;
   const auto* members = hints_of(body);
   std::optional<json_reader> hints;
   if (members != nullptr) hints.emplace(*members, body.find("agent_hints") != nullptr ? "agent_hints" : "nvext.agent_hints", failed);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gateway/error_shape.hpp"
+#include "gateway/hint_echo.hpp"
 #include "gateway/json_reader.hpp"
 #include "gateway/json_text.hpp"
 
@@ -114,6 +115,7 @@ class messages_stream final : public answer_writer {
     out.append("},\"usage\":");
     open_usage(out, event.usage);
     out.append("}");
+    append_agent_hints(out, shape_, event.usage);
     close_frame(out);
     open_frame("message_stop", out);
     close_frame(out);
@@ -242,6 +244,7 @@ class messages_whole final : public answer_writer {
     append_stop(out, event, shape_);
     out.append(",\"usage\":");
     append_usage(out, event.usage);
+    append_agent_hints(out, shape_, event.usage);
     out.append("}");
   }
 

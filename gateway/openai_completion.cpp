@@ -1,6 +1,7 @@
 // The legacy completions shape: text instead of messages, and logprobs as parallel arrays.
 #include <optional>
 
+#include "gateway/hint_echo.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/openai_logprobs.hpp"
 #include "gateway/openai_stream.hpp"
@@ -35,12 +36,13 @@ class completion_stream final : public openai_writer {
   }
 
   void finished(const turn_finished& event, std::string& out) override {
-    out.append(prefix_).append("\"\",\"logprobs\":null,\"finish_reason\":\"").append(finish_reason_of(event.how)).append("\"}]}\n\n");
+    out.append(prefix_).append("\"\",\"logprobs\":null,\"finish_reason\":\"").append(finish_reason_of(event.how)).append("\"}]");
     if (shape_.include_usage) {
-      out.append(open_).append("\"choices\":[],\"usage\":");
+      out.append("}\n\n").append(open_).append("\"choices\":[],\"usage\":");
       append_usage(out, event.usage);
-      out.append("}\n\n");
     }
+    append_openai_hints(out, shape_, event.usage);
+    out.append("}\n\n");
     out.append("data: [DONE]\n\n");
   }
 
@@ -72,6 +74,7 @@ class completion_whole final : public openai_writer {
       out.append("null");
     out.append(",\"finish_reason\":\"").append(finish_reason_of(event.how)).append("\"}],\"usage\":");
     append_usage(out, event.usage);
+    append_openai_hints(out, shape_, event.usage);
     out.append("}");
   }
 

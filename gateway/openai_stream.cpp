@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "gateway/error_shape.hpp"
+#include "gateway/hint_echo.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/openai_logprobs.hpp"
 
@@ -52,12 +53,13 @@ class chat_stream final : public openai_writer {
 
   void finished(const turn_finished& event, std::string& out) override {
     begin(out);
-    out.append(prefix_).append("},\"finish_reason\":\"").append(finish_reason_of(event.how)).append("\"}]}\n\n");
+    out.append(prefix_).append("},\"finish_reason\":\"").append(finish_reason_of(event.how)).append("\"}]");
     if (shape_.include_usage) {
-      out.append(open_).append("\"choices\":[],\"usage\":");
+      out.append("}\n\n").append(open_).append("\"choices\":[],\"usage\":");
       append_usage(out, event.usage);
-      out.append("}\n\n");
     }
+    append_openai_hints(out, shape_, event.usage);
+    out.append("}\n\n");
     out.append("data: [DONE]\n\n");
   }
 
@@ -142,6 +144,7 @@ class chat_whole final : public openai_writer {
       out.append("null");
     out.append(",\"finish_reason\":\"").append(finish_reason_of(event.how)).append("\"}],\"usage\":");
     append_usage(out, event.usage);
+    append_openai_hints(out, shape_, event.usage);
     out.append("}");
   }
 

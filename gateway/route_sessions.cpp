@@ -10,6 +10,8 @@
 
 #include "engine/core/block_role.hpp"
 #include "gateway/error_shape.hpp"
+#include "gateway/hint_clipping.hpp"
+#include "gateway/hint_sources.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/routes.hpp"
 #include "messages/base/limits.hpp"
@@ -29,6 +31,11 @@ json::object describe_roles(const session_info& info) {
   return roles;
 }
 
+json::value describe_miss(const cache_miss& miss) {
+  if (miss.reason == cache_miss_reason::none) return nullptr;
+  return json::object{{"reason", std::string(to_string(miss.reason))}, {"missed_tokens", miss.tokens}};
+}
+
 json::object describe_session(const session_info& info) {
   json::array paused_on(info.paused_on.begin(), info.paused_on.end());
   return {
@@ -45,6 +52,7 @@ json::object describe_session(const session_info& info) {
        json::object{{"prompt_tokens", info.prompt_tokens}, {"cached_tokens", info.cached_tokens}, {"output_tokens", info.output_tokens}}},
       {"context_tokens", info.context_tokens},
       {"prompt_roles", describe_roles(info)},
+      {"cache_miss", describe_miss(info.miss)},
       {"created_ms", info.created_ms},
       {"used_ms", info.used_ms},
       {"paused_on", std::move(paused_on)}};
@@ -135,15 +143,15 @@ route_result spawn_session(const http_request& request, const path_arguments&, c
   read_session_id(body, "id", spawn.id);
   read_session_id(body, "parent", spawn.parent);
   body.read("model", name);
-  agent_hints hints;
-  read_hints(body, hints);
+  auto told = read_body_hints(*object, failed);
+  clip_hints(told, context.who.hints);
   if (failed.any()) return failed.get();
   const auto model = model_of(context, name);
   if (!model) return model.error();
   if (spawn.id.value.empty()) spawn.id.value = "session-" + draw_name(context.draw);
   if (spawn.id == spawn.parent) return failure{errc::invalid_request, "a session cannot be its own parent", "parent"};
   spawn.model = (*model)->name;
-  spawn.priority = hints.priority;
+  spawn.priority = told.hints.priority;
   return control_job{std::move(spawn), session_response};
 }
 
@@ -157,7 +165,7 @@ route_result end_session(const http_request&, const path_arguments& arguments, c
   return control_job{session_verb{{arguments[0]}, "delete-" + hex_of(context.draw()), verb_kind::die, 0, {}}, verb_response};
 }
 
-route_result session_event(const http_request& request, const path_arguments& arguments, const route_context&) {
+route_result session_event(const http_request& request, const path_arguments& arguments, const route_context& context) {
   if (auto refused = check_path_id(arguments[0])) return std::move(*refused);
   const auto object = parse_object(request.body);
   if (!object) return object.error();
@@ -166,7 +174,13 @@ route_result session_event(const http_request& request, const path_arguments& ar
   verb.session.value = arguments[0];
   read_verb(json_reader(*object, "", failed), verb);
   if (failed.any()) return failed.get();
-  return control_job{std::move(verb), verb_response};
+  const auto clipped = clip_verb(verb, context.who.hints);
+  if (clipped.empty()) return control_job{std::move(verb), verb_response};
+  return control_job{std::move(verb), [clipped](const control_answer& answer) {
+                       auto told = std::get<verb_answer>(answer);
+                       note_clipped(told, clipped);
+                       return verb_response(told);
+                     }};
 }
 
 }  // namespace troupe::gateway

@@ -28,6 +28,7 @@ constexpr std::array table{
     route{"GET", "/v1/sessions/{}", get_session},
     route{"DELETE", "/v1/sessions/{}", end_session},
     route{"POST", "/v1/sessions/{}/events", session_event},
+    route{"POST", "/v1/kv_hints", kv_hints, access_need::admin},
     route{"GET", "/health", get_health, access_need::admin},
     route{"GET", "/live", get_live, access_need::nothing},
     route{"GET", "/ready", get_ready, access_need::nothing},

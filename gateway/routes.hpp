@@ -95,6 +95,7 @@ route_result list_sessions(const http_request&, const path_arguments&, const rou
 route_result spawn_session(const http_request&, const path_arguments&, const route_context&);
 route_result get_session(const http_request&, const path_arguments&, const route_context&);
 route_result end_session(const http_request&, const path_arguments&, const route_context&);
+route_result kv_hints(const http_request&, const path_arguments&, const route_context&);
 route_result session_event(const http_request&, const path_arguments&, const route_context&);
 route_result get_health(const http_request&, const path_arguments&, const route_context&);
 route_result get_live(const http_request&, const path_arguments&, const route_context&);

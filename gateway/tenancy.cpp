@@ -15,6 +15,9 @@ void scope(session_spawn& spawn, std::string_view tenant) {
 }
 void scope(session_find& find, std::string_view tenant) { find.id = scoped_id(tenant, find.id); }
 void scope(session_verb& verb, std::string_view tenant) { verb.session = scoped_id(tenant, verb.session); }
+void scope(verb_batch& batch, std::string_view tenant) {
+  for (auto& verb : batch.verbs) scope(verb, tenant);
+}
 void scope(session_list& list, std::string_view tenant) { list.tenant = tenant; }
 void scope(auto&, std::string_view) {}  // the others are about the node
 

@@ -5,6 +5,8 @@
 
 #include "gateway/client_identity.hpp"
 #include "gateway/conversation_writer.hpp"
+#include "gateway/hint_clipping.hpp"
+#include "gateway/hint_echo.hpp"
 #include "gateway/json_reader.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/openai_request.hpp"
@@ -42,6 +44,22 @@ void continue_session(const session_id& continues, turn_identity& identity) {
   identity.hints.final_turn = identity.is_final;
 }
 
+/// What hints say of the prompt itself.
+void apply_told(turn_identity& identity, const route_context& context, turn_request& turn) {
+  auto& told = identity.told;
+  place_breakpoints(turn.prompt, told, context.who.hints);
+  if (!told.scope.empty()) turn.cache_salt = told.scope;
+  if (identity.is_named) told.report.revoke(name_of(hint_field::group), "finds conversations that nobody names; this one is named");
+}
+
+/// What the client wants to hear of its hints.
+void echo_hints(const hint_reading& told, answer_shape& shape, std::vector<http_field>& fields) {
+  shape.diagnose_cache = told.wants_echo || told.wants_diagnosis;
+  if (!told.wants_echo) return;
+  shape.hints = hint_members(told.report);
+  fields.push_back({"x-agent-hints", hint_header(told.report)});
+}
+
 }  // namespace
 
 expected<std::chrono::milliseconds> timeout_of(const http_request& request, const gateway_options& options) {
@@ -62,8 +80,9 @@ route_result make_turn_job(const http_request& request, const route_context& con
   if (!body) return body.error();
   auto translated = read(*body);
   if (!translated) return translated.error();
-  auto identity = read_identity(request, *body, context.draw);
+  auto identity = read_identity(request, *body, context.draw, context.who.hints);
   if (!identity) return identity.error();
+  apply_told(*identity, context, translated->turn);
   const auto model = model_of(context, translated->wish.model);
   if (!model) return model.error();
   if (const auto checked = check_token_ids(translated->turn, (*model)->vocabulary_size); !checked) return checked.error();
@@ -71,7 +90,8 @@ route_result make_turn_job(const http_request& request, const route_context& con
   // A conversation that is new displaces another: not for a turn that will not be.
   if (auto refused = quota_refusal_now(request, context)) return *std::move(refused);
   continue_session(translated->wish.continues, *identity);
-  auto conversation = find_conversation(context, *identity, translated->turn, read_weak_key(*body), **model);
+  auto conversation = find_conversation(context, *identity, translated->turn,
+                                        identity->told.group.empty() ? read_weak_key(*body) : identity->told.group, **model);
   if (conversation) {
     identity->session.value = client_id_of(conversation->session);
     identity->hints.final_turn = identity->is_final;
@@ -96,6 +116,7 @@ route_result make_turn_job(const http_request& request, const route_context& con
   shape.stream = job.stream;
   shape.include_usage = translated->wish.include_usage;
   shape.logprobs = translated->wish.logprobs;
+  echo_hints(identity->told, shape, job.fields);
   job.writer = make_writer(std::move(shape));
   if (conversation) {
     job.ended = std::move(conversation->ended);

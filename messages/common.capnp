@@ -82,3 +82,24 @@ struct SamplingParams {
   seed @7 :UInt64;
   logprobs @8 :Int32;
 }
+
+enum CacheMissReason {
+  none @0;
+  firstTurn @1;
+  modelChanged @2;
+  saltChanged @3;
+  toolsChanged @4;
+  systemChanged @5;
+  templateChanged @6;
+  reasoningEffortChanged @7;
+  contextCompacted @8;
+  reasoningStripped @9;
+  inputChanged @10;
+  workerChanged @11;
+  evicted @12;
+}
+
+struct CacheMiss {
+  reason @0 :CacheMissReason;
+  tokens @1 :UInt32;
+}

@@ -2,6 +2,7 @@
 @0xb6ae69ea534edfa2;
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("troupe::schema");
+using Common = import "common.capnp";
 
 enum SessionState {
   idle @0;
@@ -85,6 +86,7 @@ struct SessionInfo {
   usedMs @12 :Int64;
   pausedOn @13 :List(Text);
   roleTokens @14 :List(UInt32);
+  miss @15 :Common.CacheMiss;
 }
 
 struct SessionListing {

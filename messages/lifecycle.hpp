@@ -8,6 +8,7 @@
 
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
+#include "messages/cache_miss.hpp"
 
 namespace troupe {
 
@@ -72,6 +73,7 @@ struct session_info {
   std::int64_t created_ms = 0, used_ms = 0;  ///< Unix time
   std::vector<std::string> paused_on;        ///< tool names, while tool_paused
   std::vector<std::uint32_t> role_tokens;    ///< of the last main prompt, by core::block_role; empty: it did not say
+  cache_miss miss;                           ///< of the last main turn
   bool operator==(const session_info&) const = default;
 };
 

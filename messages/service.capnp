@@ -2,6 +2,7 @@
 @0xcf8e94bcab5298ed;
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("troupe::schema");
+using Common = import "common.capnp";
 using Work = import "work.capnp";
 
 struct RenderRequest {
@@ -29,6 +30,7 @@ struct TurnRecord {
   totalS @11 :Float64;
   atMs @12 :Int64;
   tools @13 :List(Text);
+  miss @14 :Common.CacheMiss;
 }
 
 struct LifecycleRecord {

@@ -8,6 +8,7 @@
 
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
+#include "messages/cache_miss.hpp"
 #include "messages/status.hpp"
 
 namespace troupe {
@@ -32,6 +33,7 @@ struct turn_record {
   double queue_s = 0, first_token_s = 0, total_s = 0;
   std::int64_t at_ms = 0;  ///< Unix time of the end
   std::vector<std::string> tools;  ///< that the answer called; the first limits::trace_tools_max
+  cache_miss miss;
   bool operator==(const turn_record&) const = default;
 };
 struct lifecycle_record {

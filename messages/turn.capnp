@@ -72,6 +72,12 @@ struct RetainRange {
   ttlMs @3 :UInt32;
 }
 
+enum WorkClass {
+  background @0;
+  normal @1;
+  interactive @2;
+}
+
 struct AgentHints {
   priority @0 :Int32;
   outputTokens @1 :UInt32;
@@ -80,6 +86,12 @@ struct AgentHints {
   maxTier @4 :Common.TierLevel;
   cacheTtlMs @5 :UInt32;
   retain @6 :List(RetainRange);
+  urgency @7 :WorkClass = normal;
+  tier @8 :UInt32;
+  isSide @9 :Bool;
+  speculate @10 :Bool = true;
+  resumeAtMs @11 :Int64;
+  breakpointPriority @12 :Int32 = 60;
 }
 
 struct TurnRequest {
@@ -140,6 +152,7 @@ struct TurnUsage {
   queueS @4 :Float64;
   firstTokenS @5 :Float64;
   totalS @6 :Float64;
+  miss @7 :Common.CacheMiss;
 }
 
 struct TurnFinished {

@@ -10,6 +10,8 @@
 #include "engine/core/sampling.hpp"
 #include "messages/base/errc.hpp"
 #include "messages/base/ids.hpp"
+#include "messages/base/limits.hpp"
+#include "messages/cache_miss.hpp"
 
 namespace troupe {
 
@@ -49,6 +51,9 @@ struct retain_range {
   bool operator==(const retain_range&) const = default;
 };
 
+/// Whoever waits for it: queues look at it before tier and priority.
+enum class work_class : std::uint8_t { background, normal, interactive };
+
 /// Advice from the harness; never changes tokens.
 struct agent_hints {
   std::int32_t priority = 0;        ///< higher wins
@@ -58,6 +63,12 @@ struct agent_hints {
   core::tier_level max_tier = core::tier_level::remote;  ///< the lowest tier that may keep this context
   std::uint32_t cache_ttl_ms = 0;   ///< nothing keeps this context longer after its last use; 0: no bound of its own
   std::vector<retain_range> retain;
+  work_class urgency = work_class::normal;
+  std::uint32_t tier = 0;           ///< within the class, higher wins whatever the priorities
+  bool is_side = false;             ///< beside the agent's conversation: changes nothing of its session
+  bool speculate = true;            ///< the next prompt's begin may be computed ahead
+  std::int64_t resume_at_ms = 0;    ///< when the next turn is expected, Unix time; 0: unknown
+  std::int32_t breakpoint_priority = limits::breakpoint_priority;  ///< of what lies before the prompt's cache breakpoints, 0 to 100
   bool operator==(const agent_hints&) const = default;
 };
 
@@ -106,6 +117,7 @@ enum class turn_end : std::uint8_t { stop, length, tool_calls, failed };
 struct turn_usage {
   std::uint32_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0, reasoning_tokens = 0;
   double queue_s = 0, first_token_s = 0, total_s = 0;  ///< since the session received the turn
+  cache_miss miss;  ///< against the turn of the session before; side calls have none
   bool operator==(const turn_usage&) const = default;
 };
 

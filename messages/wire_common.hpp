@@ -5,6 +5,7 @@
 #include "engine/core/retention/residency.hpp"
 #include "engine/core/sampling.hpp"
 #include "messages/base/errc.hpp"
+#include "messages/cache_miss.hpp"
 #include "messages/wire_table.hpp"
 
 namespace troupe::wire {
@@ -12,6 +13,11 @@ namespace troupe::wire {
 TROUPE_WIRE_ENUM(errc, internal, Errc::INTERNAL)
 
 TROUPE_WIRE_ENUM(core::tier_level, remote, TierLevel::REMOTE)
+
+TROUPE_WIRE_ENUM(cache_miss_reason, evicted, CacheMissReason::EVICTED)
+
+#define CACHE_MISS_FIELDS(F) F(Reason, reason) F(Tokens, tokens)
+TROUPE_WIRE(cache_miss, CacheMiss, CACHE_MISS_FIELDS)
 
 #define FAILURE_FIELDS(F) F(Code, code) F(Message, message) F(Param, param)
 TROUPE_WIRE(failure, Failure, FAILURE_FIELDS)

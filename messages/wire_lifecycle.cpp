@@ -32,7 +32,7 @@ TROUPE_WIRE(verb_answer, VerbAnswer, VERB_ANSWER_FIELDS)
   F(Parent, parent)                                                                                                                \
   F(Model, model) F(State, state) F(Incarnation, incarnation) F(Turns, turns) F(Children, children) F(PromptTokens, prompt_tokens) \
       F(CachedTokens, cached_tokens) F(OutputTokens, output_tokens) F(ContextTokens, context_tokens) F(CreatedMs, created_ms)      \
-          F(UsedMs, used_ms) F(PausedOn, paused_on) F(RoleTokens, role_tokens)
+          F(UsedMs, used_ms) F(PausedOn, paused_on) F(RoleTokens, role_tokens) F(Miss, miss)
 TROUPE_WIRE(session_info, SessionInfo, SESSION_INFO_FIELDS)
 
 #define SESSION_LISTING_FIELDS(F) F(Sessions, sessions)

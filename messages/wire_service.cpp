@@ -1,6 +1,6 @@
 // Rendering, records and the node itself, on the wire.
 #include "messages/wire.hpp"
-#include "messages/wire_table.hpp"
+#include "messages/wire_common.hpp"
 #include "messages/wire_worker_status.hpp"
 #include "schema/service.capnp.h"
 
@@ -16,7 +16,8 @@ TROUPE_WIRE(render_result, RenderResult, RENDER_RESULT_FIELDS)
   F(Id, id)                                                                                                                     \
   F(Session, session)                                                                                                           \
   F(Parent, parent) F(Model, model) F(Worker, worker) F(How, how) F(PromptTokens, prompt_tokens) F(CachedTokens, cached_tokens) \
-      F(OutputTokens, output_tokens) F(QueueS, queue_s) F(FirstTokenS, first_token_s) F(TotalS, total_s) F(AtMs, at_ms) F(Tools, tools)
+      F(OutputTokens, output_tokens) F(QueueS, queue_s) F(FirstTokenS, first_token_s) F(TotalS, total_s) F(AtMs, at_ms) F(Tools, tools) \
+      F(Miss, miss)
 TROUPE_WIRE(turn_record, TurnRecord, TURN_RECORD_FIELDS)
 
 #define LIFECYCLE_RECORD_FIELDS(F) F(Session, session) F(Verb, verb) F(Outcome, outcome) F(BlocksFreed, blocks_freed) F(AtMs, at_ms)

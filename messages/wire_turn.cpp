@@ -10,6 +10,7 @@ TROUPE_WIRE_ENUM(chat_block::kind, tool_result, ChatBlockKind::TOOL_RESULT)
 TROUPE_WIRE_ENUM(turn_prompt::kind, tokens, TurnPromptKind::TOKENS)
 TROUPE_WIRE_ENUM(turn_delta::kind, tool_arguments, TurnDeltaKind::TOOL_ARGUMENTS)
 TROUPE_WIRE_ENUM(turn_end, failed, TurnEnd::FAILED)
+TROUPE_WIRE_ENUM(work_class, interactive, WorkClass::INTERACTIVE)
 
 #define CHAT_BLOCK_FIELDS(F) F(What, what) F(Text, text) F(Id, id) F(Name, name) F(CacheTtlMs, cache_ttl_ms)
 TROUPE_WIRE(chat_block, ChatBlock, CHAT_BLOCK_FIELDS)
@@ -39,7 +40,8 @@ TROUPE_WIRE(retain_range, RetainRange, RETAIN_RANGE_FIELDS)
 #define AGENT_HINTS_FIELDS(F)                                                                                                  \
   F(Priority, priority)                                                                                                        \
   F(OutputTokens, output_tokens) F(PauseMs, pause_ms) F(FinalTurn, final_turn) F(MaxTier, max_tier) F(CacheTtlMs, cache_ttl_ms) \
-      F(Retain, retain)
+      F(Retain, retain) F(Urgency, urgency) F(Tier, tier) F(IsSide, is_side) F(Speculate, speculate)                           \
+          F(ResumeAtMs, resume_at_ms) F(BreakpointPriority, breakpoint_priority)
 TROUPE_WIRE(agent_hints, AgentHints, AGENT_HINTS_FIELDS)
 
 #define TURN_REQUEST_FIELDS(F)                                                                                                       \
@@ -63,7 +65,8 @@ TROUPE_WIRE(turn_delta, TurnDelta, TURN_DELTA_FIELDS)
 #define TURN_USAGE_FIELDS(F)     \
   F(PromptTokens, prompt_tokens) \
   F(CachedTokens, cached_tokens) \
-  F(OutputTokens, output_tokens) F(ReasoningTokens, reasoning_tokens) F(QueueS, queue_s) F(FirstTokenS, first_token_s) F(TotalS, total_s)
+  F(OutputTokens, output_tokens) F(ReasoningTokens, reasoning_tokens) F(QueueS, queue_s) F(FirstTokenS, first_token_s) F(TotalS, total_s) \
+      F(Miss, miss)
 TROUPE_WIRE(turn_usage, TurnUsage, TURN_USAGE_FIELDS)
 
 #define TURN_FINISHED_FIELDS(F) F(Id, id) F(How, how) F(StopString, stop_string) F(Error, error) F(Usage, usage)

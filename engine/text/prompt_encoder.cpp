@@ -18,13 +18,14 @@ const encoded_prompt& prompt_encoder::encode(std::string rendered, tokenizer::en
   const auto equal = common_bytes(text_, rendered);
   if (same_options && encoded_ && equal == text_.size() && equal == rendered.size()) {
     prompt_.tokens_kept = prompt_.tokens.size();
-    prompt_.bytes_kept = text_.size();
+    prompt_.bytes_kept = prompt_.bytes_equal = text_.size();
     return prompt_;
   }
   const auto from = keep(equal);
   text_ = std::move(rendered);
   append(from, forced);
   hasher_.extend(prompt_.chain, prompt_.tokens);
+  prompt_.bytes_equal = equal;
   encoded_ = true;
   return prompt_;
 }

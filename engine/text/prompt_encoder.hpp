@@ -20,6 +20,7 @@ struct encoded_prompt {
   std::vector<core::role_range> roles;      ///< of the tokens, where somebody knows them
   std::size_t tokens_kept = 0;              ///< taken over from the last prompt
   std::size_t bytes_kept = 0;               ///< what they spell
+  std::size_t bytes_equal = 0;              ///< of the text, the same as in the last one
 };
 
 /// These bytes of a text are these tokens, whatever a tokenizer would make of them.

@@ -143,6 +143,13 @@ std::uint32_t prompt_roles::token_end(std::size_t message, std::size_t block) co
   return 0;
 }
 
+std::optional<block_role> prompt_roles::role_at(std::size_t byte) const {
+  const auto at = std::ranges::upper_bound(stretches_, byte, {}, &stretch::byte_end);
+  const bool is_spoken = std::any_of(at, stretches_.end(), [](const stretch& each) { return each.has_span; });
+  if (!is_spoken) return std::nullopt;
+  return at->role;
+}
+
 std::uint32_t head_tokens(std::span<const core::role_range> ranges) {
   std::uint32_t head = 0;
   for (const auto& each : ranges) {

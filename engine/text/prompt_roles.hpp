@@ -29,6 +29,8 @@ class prompt_roles {
   [[nodiscard]] std::vector<core::role_range> ranges() const;
   /// The tokens up to the end of a piece; 0: the template has left it out.
   [[nodiscard]] std::uint32_t token_end(std::size_t message, std::size_t block) const;
+  /// Whose a byte of the rendering is; nothing behind the last piece of the conversation.
+  [[nodiscard]] std::optional<core::block_role> role_at(std::size_t byte) const;
 
  private:
   /// Bytes from the end of the stretch before, of one role. With a span it ends with that piece.

@@ -46,6 +46,9 @@ inline constexpr std::size_t conversations_max = 1'024;         ///< sessions of
 inline constexpr std::size_t conversation_keys_max = 64;        ///< under which each of them is found again
 inline constexpr std::size_t conversation_looks_max = 8;        ///< at the answers in a conversation, from its end
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
+inline constexpr std::uint32_t tier_max = 9;                    ///< of a hint, within a class; clipped
+inline constexpr std::size_t hints_reported_max = 64;           ///< in one echo; further ones are left out
+inline constexpr std::size_t kv_actions_max = 256;              ///< of one kv_hints message; 400
 inline constexpr int json_depth_max = 64;                       ///< 400
 
 // access

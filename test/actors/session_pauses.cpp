@@ -173,7 +173,7 @@ TEST_CASE("after an answer with reasoning the next prompt is computed ahead, and
   const auto& admitted = stage.worker.script->admitted;
   REQUIRE(admitted.size() == 2);
   CHECK(admitted[1].is_ahead);
-  CHECK(admitted[1].priority == -101);
+  CHECK(admitted[1].priority == -2111);  // below the lowest class
   CHECK(admitted[1].owner == admitted[0].owner);
   CHECK(admitted[1].tokens_max == 1);
   // The first prompt without its last line, the answer without its reasoning, and the begin of the user's message.

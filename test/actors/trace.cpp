@@ -108,6 +108,26 @@ TEST_CASE("turns are counted by model and ending, and unknown names share one la
   CHECK(has_line(text, R"(troupe_queue_seconds_count{model="m"} 3)"));
 }
 
+TEST_CASE("what turns have missed is told in their lines and counted by what ended the prefix") {
+  test::actor_fixture fixture;
+  scratch_folder folder;
+  const auto path = folder.path / "trace.jsonl";
+  auto actor = fixture.spawn(trace, trace_setup{.path = path, .models = {{"m"}}});
+  auto missed = turn();
+  missed.miss = {cache_miss_reason::tools_changed, 48};
+  fixture.tell(actor, missed);
+  CHECK(content_of(path).ends_with("\"total_s\":2.0,\"cache_miss\":\"tools_changed\",\"missed_tokens\":48}\n"));
+  missed.miss = {cache_miss_reason::evicted, 16};
+  fixture.tell(actor, missed);
+  fixture.tell(actor, missed);
+  fixture.tell(actor, turn());
+  const auto text = metrics_of(fixture, actor);
+  CHECK(has_line(text, "troupe_cache_misses_total{model=\"m\",reason=\"tools_changed\"} 1"));
+  CHECK(has_line(text, "troupe_cache_misses_total{model=\"m\",reason=\"evicted\"} 2"));
+  CHECK(has_line(text, "troupe_cache_missed_tokens_total{model=\"m\",reason=\"evicted\"} 32"));
+  CHECK(text.find("reason=\"none\"") == std::string::npos);
+}
+
 TEST_CASE("verbs are counted by outcome, with the blocks they freed") {
   test::actor_fixture fixture;
   auto actor = fixture.spawn(trace, trace_setup{});

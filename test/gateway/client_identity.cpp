@@ -65,6 +65,17 @@ TEST_CASE("Dynamo: headers, trajectories, session control, and the word that a t
   CHECK(name_of({}, R"({"nvext":{"session_control":7,"agent_context":[]}})").source.empty());
 }
 
+TEST_CASE("engines: vLLM's agent hint, SGLang's session parameters") {
+  const auto child = name_of({}, R"({"agent_hint":{"session_id":"a","parent_session_id":"b"}})");
+  CHECK(child.source == "vllm");
+  CHECK(child.session == "a");
+  CHECK(child.parent == "b");
+  const auto slot = name_of({}, R"({"session_params":{"id":"s","offset":4}})");
+  CHECK(slot.source == "sglang");
+  CHECK(slot.session == "s");
+  CHECK(name_of({}, R"({"agent_hint":7,"session_params":{"id":7}})").source.empty());
+}
+
 TEST_CASE("our own names come before a client's, and a client's that cannot name a session is left aside") {
   const auto identify = [](std::vector<http_field> fields) {
     http_request request;

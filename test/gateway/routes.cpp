@@ -11,6 +11,7 @@ namespace {
 
 struct routed {
   gateway_options options = test::test_options();
+  caller who{};
 
   route_result operator()(std::string method, std::string path, std::string body = {}, std::vector<http_field> fields = {}) const {
     http_request request;
@@ -20,7 +21,7 @@ struct routed {
     if (mark != path.npos) request.query = path.substr(mark + 1);
     request.body = std::move(body);
     request.fields = std::move(fields);
-    return dispatch(request, {options, [next = std::uint64_t{0}]() mutable { return ++next; }, 1700});
+    return dispatch(request, {options, [next = std::uint64_t{0}]() mutable { return ++next; }, 1700, {}, who});
   }
 };
 
@@ -103,6 +104,39 @@ TEST_CASE("a chat request becomes a turn with its session, model, deadline and h
   job.writer->started({}, out);
   CHECK(out.starts_with(
       R"(data: {"id":"chatcmpl-0000000000000001","object":"chat.completion.chunk","created":1700,"model":"gpt-4","system_fingerprint":"fp_test",)"));
+}
+
+TEST_CASE("hints reach the turn, its salt, its breakpoints and the answer's head, within what their caller may ask for") {
+  routed route;
+  route.who.hints = {.priority_max = 5, .weight_max = 40, .ttl_max = std::chrono::seconds{9}};
+  auto result = route("POST", "/v1/chat/completions",
+                      R"({"model":"small","messages":[{"role":"user","content":[{"type":"text","text":"Hi","prompt_cache_breakpoint":{"mode":"explicit"}}]}],)"
+                      R"("prompt_cache_key":"k","cache_salt":"theirs","agent_hints":{"echo":true,"priority":9,"cache":{"scope":"mine"}}})",
+                      {{"x-session-id", "lead"}});
+  REQUIRE(std::holds_alternative<turn_job>(result));
+  const auto& job = std::get<turn_job>(result);
+  CHECK(job.turn.hints.priority == 5);
+  CHECK(job.spawn.priority == 5);
+  CHECK(job.turn.hints.breakpoint_priority == 40);
+  CHECK(job.turn.cache_salt == "mine");
+  CHECK(job.turn.prompt.messages[0].blocks[0].cache_ttl_ms == 9'000);
+  REQUIRE(job.fields.size() == 1);
+  CHECK(job.fields[0].name == "x-agent-hints");
+  CHECK(job.fields[0].value == "applied=cache.scope,cache.breakpoints;clipped=sched.priority,cache.breakpoints.ttl_ms;ignored=cache_salt,cache.group");
+  const auto quiet = route("POST", "/v1/chat/completions", test::hello);
+  CHECK(std::get<turn_job>(quiet).fields.empty());
+}
+
+TEST_CASE("verbs and spawns are clipped to what their caller may ask for, and the answer says so") {
+  routed route;
+  route.who.hints = {.priority_max = 5, .ttl_max = std::chrono::seconds{9}};
+  const auto spawned = route("POST", "/v1/sessions", R"({"id":"a","agent_hints":{"priority":50}})");
+  CHECK(std::get<session_spawn>(std::get<control_job>(spawned).request).priority == 5);
+  const auto told = route("POST", "/v1/sessions/a/events", R"({"id":"e","verb":"pin","ttl_ms":10000})");
+  const auto& job = std::get<control_job>(told);
+  CHECK(std::get<session_verb>(job.request).ttl_ms == 9'000);
+  CHECK(job.answer(verb_answer{"e", verb_outcome::accepted, {}, 0}).body ==
+        R"({"id":"e","outcome":"clipped","blocks_freed":0,"detail":"at most 9000 ms"})");
 }
 
 TEST_CASE("a Messages request becomes a turn, whatever its query says") {

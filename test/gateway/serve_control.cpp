@@ -9,7 +9,7 @@ TEST_CASE("a session is spawned, found, listed and told what happens to it") {
   auto client = fixture.connect();
   const std::string session =
       R"({"id":"a","object":"session","tenant":"default","parent":"root","model":"small","state":"idle","incarnation":1,"turns":3,"children":0,)"
-      R"("usage":{"prompt_tokens":100,"cached_tokens":64,"output_tokens":7},"context_tokens":42,"prompt_roles":{"system":9,"output":4},"created_ms":1000,"used_ms":2000,"paused_on":[]})";
+      R"("usage":{"prompt_tokens":100,"cached_tokens":64,"output_tokens":7},"context_tokens":42,"prompt_roles":{"system":9,"output":4},"cache_miss":null,"created_ms":1000,"used_ms":2000,"paused_on":[]})";
   const auto spawned = client.post("/v1/sessions", R"({"id":"a","parent":"root"})");
   CHECK(spawned.status == 200);
   CHECK(spawned.body == session);

@@ -158,6 +158,7 @@ TEST_CASE("only what follows the last special token before the first difference 
   encoder.encode(prompt, {});
   const auto& answered = encoder.encode(prompt + "apple, pear, plum<|im_end|>\n<|im_start|>user\n", {});
   CHECK(answered.tokens_kept == tokens->encode(opening, {}).size());
+  CHECK(answered.bytes_equal == prompt.size());
   check_equal(answered, *tokens, prompt + "apple, pear, plum<|im_end|>\n<|im_start|>user\n", {});
   const auto size = answered.tokens.size();
   CHECK(encoder.encode(prompt + "apple, pear, plum<|im_end|>\n<|im_start|>user\n", {}).tokens_kept == size);

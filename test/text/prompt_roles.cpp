@@ -112,6 +112,24 @@ TEST_CASE("system, tools, question, reasoning, calls and results have their role
   CHECK(head_tokens(r.roles.ranges()) == told[0].size() + told[1].size() - 8 - 7 - 2 * 11 - 9);  // names of roles, three special tokens
 }
 
+TEST_CASE("a byte of the rendering is somebody's, up to the last piece of the conversation") {
+  reader r("builtin");
+  CHECK_FALSE(r.roles.role_at(0));
+  const auto told = r.lines(working());
+  const auto bytes_of = [&](std::size_t line) { return told[line].substr(told[line].find(": ") + 2).size(); };
+  const auto tools = bytes_of(0);
+  CHECK(r.roles.role_at(0) == block_role::system);
+  CHECK(r.roles.role_at(tools - 1) == block_role::system);
+  CHECK(r.roles.role_at(tools) == block_role::tools);
+  CHECK(r.roles.role_at(tools + bytes_of(1)) == block_role::user);
+  CHECK(r.roles.role_at(tools + bytes_of(1) + bytes_of(2)) == block_role::reasoning);
+  std::size_t end = 0;
+  for (std::size_t line = 0; line < told.size(); ++line) end += bytes_of(line);
+  const std::string behind = "\n</tool_response><|im_end|>\n<|im_start|>assistant\n";
+  CHECK(r.roles.role_at(end - behind.size() - 1) == block_role::tool_result);
+  CHECK_FALSE(r.roles.role_at(end - behind.size()));
+}
+
 TEST_CASE("the next question drops the reasoning that the template drops") {
   reader r("tools_reasoning");
   auto talk = working();
