@@ -33,12 +33,12 @@ render_thread_actor spawn_thread(gate_pointer self, const template_renderer_setu
   return self->spawn<caf::linked + caf::detached>(render_thread, setup.make, gate);
 }
 
-caf::result<render_result> queue(gate_pointer self, const template_renderer_setup& setup, const render_request& request) {
+caf::result<render_result> queue(gate_pointer self, const template_renderer_setup& setup, render_request& request) {
   auto& state = self->state;
   if (state.promises.size() >= setup.waiting_max) return make_error(errc::queue_full, "too many templates wait to be rendered");
   const auto ticket = state.tickets++;
   auto promise = state.promises.add(ticket, self->make_response_promise<render_result>());
-  self->send(state.thread, render_job{ticket, request, now_of(self) + setup.queue_wait});
+  self->send(state.thread, render_job{ticket, std::move(request), now_of(self) + setup.queue_wait});
   return promise;
 }
 
@@ -49,7 +49,7 @@ template_renderer_inside::behavior_type template_renderer(gate_pointer self, tem
   set_defaults(self, "template_renderer");
   self->state.thread = spawn_thread(self, setup);
   return {
-      [self, setup](const render_request& request) { return queue(self, setup, request); },
+      [self, setup](render_request& request) { return queue(self, setup, request); },
       [self](render_done& done) {
         if (done.result) {
           self->state.promises.answer(done.ticket, render_result{*std::move(done.result)});

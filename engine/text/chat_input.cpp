@@ -157,19 +157,25 @@ std::string write_call(const chat_block& call) {
   return out + "}";
 }
 
-std::string write_message(const flat_message& message) {
+void write_message(std::string& out, const flat_message& message) {
   static constexpr std::array roles{"\"system\"", "\"user\"", "\"assistant\"", "\"tool\""};
-  std::string out = "{";
+  out += "{";
   append_member(out, "role", roles[static_cast<std::size_t>(message.role)]);
-  append_member(out, "content", quote(message.content));
+  append_member(out, "content", {});
+  append_quoted(out, message.content);
   if (!message.reasoning.empty()) append_member(out, "reasoning_content", quote(message.reasoning));
   if (!message.tool_call_id.empty()) append_member(out, "tool_call_id", quote(message.tool_call_id));
   if (!message.name.empty()) append_member(out, "name", quote(message.name));
-  if (message.tool_calls.empty()) return out + "}";
   std::string calls;
   for (const auto* call : message.tool_calls) join(calls, write_call(*call), ", ");
-  append_member(out, "tool_calls", enclosed('[', calls, ']'));
-  return out + "}";
+  if (!calls.empty()) append_member(out, "tool_calls", enclosed('[', calls, ']'));
+  out += "}";
+}
+
+std::size_t content_bytes(const std::vector<flat_message>& messages) {
+  std::size_t bytes = 0;
+  for (const auto& message : messages) bytes += message.content.size() + message.reasoning.size();
+  return bytes;
 }
 
 expected<std::string> write_tools(std::span<const core::chat_tool> tools) {
@@ -208,18 +214,21 @@ expected<std::string> to_template_input(const chat_input& input) {
   if (input.continue_final_message && (messages.empty() || messages.back().role != chat_role::assistant)) {
     return failure{errc::invalid_request, "only a final assistant message can be continued", "continue_final_message"};
   }
-  std::string list;
-  for (const auto& message : messages) join(list, write_message(message), ", ");
-
   // Later members win: a request may override the model's variables, never the conversation.
   std::string out = "{";
+  out.reserve(content_bytes(messages) * 5 / 4 + tools->size() + 1024);
   for (const auto& [name, value] : input.variables) {
     if (out.back() != '{') out += ", ";
     out += quote(name) + ": " + quote(value);
   }
   append_member(out, "add_generation_prompt", input.continue_final_message ? "false" : "true");
   if (!extra->empty()) out.append(", ").append(*extra);
-  append_member(out, "messages", enclosed('[', list, ']'));
+  append_member(out, "messages", "[");
+  for (const auto& message : messages) {
+    if (out.back() != '[') out += ", ";
+    write_message(out, message);
+  }
+  out += ']';
   if (!input.tools.empty()) append_member(out, "tools", *tools);
   if (input.continue_final_message) append_member(out, "continue_final_message", "true");
   return out + "}";

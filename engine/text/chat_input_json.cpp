@@ -1,6 +1,7 @@
 #include "engine/text/chat_input_json.hpp"
 
-#include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "messages/base/limits.hpp"
@@ -38,24 +39,30 @@ class object_inspector : public nlohmann::json_sax<nlohmann::json> {
   int depth_ = 0;
 };
 
-/// As the library does, which looks at each byte as if it were a part of UTF-8: most of a conversation is not.
-std::string quote_ascii(std::string_view text) {
+/// Whether one of eight bytes is not ASCII, or has to be escaped. (Bit tricks on all of them at once: a byte below a bound, a byte that is zero.)
+bool is_special(const char* bytes) {
+  constexpr std::uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  const auto has_zero = [](std::uint64_t of) { return (of - ones) & ~of & high; };
+  return ((word & high) | ((word - ones * 0x20) & ~word & high) | has_zero(word ^ (ones * '"')) | has_zero(word ^ (ones * '\\'))) != 0;
+}
+
+/// The next byte from `at` on that is not plain ASCII, or the end.
+std::size_t skip_plain(std::string_view text, std::size_t at) {
+  for (; at + 8 <= text.size(); at += 8)
+    if (is_special(text.data() + at)) break;
+  const auto plain = [](unsigned char byte) { return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\'; };
+  while (at < text.size() && plain(static_cast<unsigned char>(text[at]))) ++at;
+  return at;
+}
+
+void append_escape(std::string& out, char byte) {
   constexpr std::string_view escaped = "\b\t\n\f\r\"\\", letters = "btnfr\"\\", digits = "0123456789abcdef";
-  std::string out;
-  out.reserve(text.size() + text.size() / 16 + 2);
-  out += '"';
-  std::size_t plain = 0;  // where what is not yet written begins
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
-    out.append(text, plain, at - plain);
-    plain = at + 1;
-    if (const auto known = escaped.find(text[at]); known != escaped.npos)
-      out.append(1, '\\').append(1, letters[known]);
-    else
-      out.append("\\u00").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
-  }
-  return out.append(text, plain).append(1, '"');
+  if (const auto known = escaped.find(byte); known != escaped.npos)
+    out.append(1, '\\').append(1, letters[known]);
+  else
+    out.append("\\u00").append(1, digits[static_cast<unsigned char>(byte) >> 4]).append(1, digits[byte & 15]);
 }
 
 }  // namespace
@@ -71,9 +78,30 @@ object_text inspect_object(std::string_view text) {
   return result;
 }
 
+/// As the JSON library does, which looks at each byte as if it were a part of UTF-8: most of a conversation is not.
+void append_quoted(std::string& out, std::string_view text) {
+  const auto begin = out.size();
+  out += '"';
+  for (std::size_t at = 0;;) {
+    const auto end = skip_plain(text, at);
+    out.append(text, at, end - at);
+    if (end == text.size()) break;
+    if (static_cast<unsigned char>(text[end]) >= 0x80) {
+      out.resize(begin);
+      out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      return;
+    }
+    append_escape(out, text[end]);
+    at = end + 1;
+  }
+  out += '"';
+}
+
 std::string quote(std::string_view text) {
-  const bool is_ascii = std::all_of(text.begin(), text.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x80; });
-  return is_ascii ? quote_ascii(text) : nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string out;
+  out.reserve(text.size() + text.size() / 16 + 2);
+  append_quoted(out, text);
+  return out;
 }
 
 }  // namespace troupe::text

@@ -16,5 +16,6 @@ object_text inspect_object(std::string_view text);
 
 /// As a JSON string literal; invalid UTF-8 becomes U+FFFD.
 std::string quote(std::string_view text);
+void append_quoted(std::string& out, std::string_view text);
 
 }  // namespace troupe::text
