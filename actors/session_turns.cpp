@@ -69,12 +69,12 @@ void close_turn(session_pointer self, session_turn ended, const turn_finished& f
   state.used_at = now_of(self);
   const bool told = finished.how == turn_end::failed && finished.error.code == errc::draining;
   if (state.draining) ++(told ? state.drained.turns_told : state.drained.turns_finished);
-  if (!given_up) begin_pause(self, ended, worker, finished);
-  if (!given_up && was_main) speculate(self, ended, worker, finished);
-  if (was_main && state.life.state() == session_state::tool_paused) tell_lifecycle(self, "tool_pause", {});
-  tell_home(self);
   // Nobody comes back after a final turn, however it ended; only a node that shuts down has asked for another try.
   const bool final = ended.work.request().hints.final_turn && finished.error.code != errc::draining;
+  if (!given_up && !final) begin_pause(self, ended, worker, finished);
+  if (!given_up && !final && was_main) speculate(self, ended, worker, finished);
+  if (was_main && state.life.state() == session_state::tool_paused) tell_lifecycle(self, "tool_pause", {});
+  tell_home(self);
   if (final && state.life.state() != session_state::dead)
     begin_death(self, {}, session_verb{state.life.info().id, {}, verb_kind::die, 0, {}});
   else

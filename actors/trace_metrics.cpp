@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -59,9 +60,34 @@ prometheus::Family<prometheus::Histogram>& histogram(prometheus::Registry& regis
 const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
                                                       1,     2.5,    5,     10,   25,    60,   150, 300,  600};
 
+/// What every turn counts, found once: looking a metric up by its labels costs more than counting.
+struct model_metrics {
+  std::string name;
+  prometheus::Counter &prompt, &cached, &output;
+  prometheus::Histogram &queue, &whole;
+  prometheus::Histogram* first = nullptr;               ///< since the first answer
+  std::map<std::string, prometheus::Counter*> turns{};  ///< by how they ended
+};
+
 }  // namespace
 
 struct trace_metrics::state {
+  model_metrics& of(const std::string& model) {
+    const auto name = bounded(models, model);
+    if (const auto found = by_model.find(name); found != by_model.end()) return found->second;
+    const prometheus::Labels label{{"model", name}};
+    return by_model
+        .emplace(name, model_metrics{name, prompt.Add(label), cached.Add(label), output.Add(label), queue.Add(label, seconds), whole.Add(label, seconds)})
+        .first->second;
+  }
+  prometheus::Counter& ended(model_metrics& model, const std::string& ended_how) {
+    const auto how = bounded(hows, ended_how);
+    auto& counter = model.turns[how];
+    if (counter == nullptr) counter = &turns.Add({{"model", model.name}, {"how", how}});
+    return *counter;
+  }
+
+  std::map<std::string, model_metrics> by_model;
   names models, hows = endings(), verbs = verbs_counted(), outcomes = outcomes_counted();
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& turns = counter(registry, "troupe_turns_total", "Turns by how they ended.");
@@ -100,19 +126,22 @@ trace_metrics::~trace_metrics() = default;
 
 void trace_metrics::count(const turn_record& record) {
   auto& s = *state_;
-  const prometheus::Labels model{{"model", bounded(s.models, record.model.value)}};
-  s.turns.Add({{"model", model.at("model")}, {"how", bounded(s.hows, record.how)}}).Increment();
-  s.prompt.Add(model).Increment(record.prompt_tokens);
-  s.cached.Add(model).Increment(record.cached_tokens);
-  s.output.Add(model).Increment(record.output_tokens);
+  auto& model = s.of(record.model.value);
+  s.ended(model, record.how).Increment();
+  model.prompt.Increment(record.prompt_tokens);
+  model.cached.Increment(record.cached_tokens);
+  model.output.Increment(record.output_tokens);
   if (record.miss.reason != cache_miss_reason::none) {
-    const prometheus::Labels why{{"model", model.at("model")}, {"reason", std::string{to_string(record.miss.reason)}}};
+    const prometheus::Labels why{{"model", model.name}, {"reason", std::string{to_string(record.miss.reason)}}};
     s.misses.Add(why).Increment();
     s.missed.Add(why).Increment(record.miss.tokens);
   }
-  s.queue.Add(model, seconds).Observe(record.queue_s);
-  if (record.output_tokens > 0) s.first.Add(model, seconds).Observe(record.first_token_s);
-  s.whole.Add(model, seconds).Observe(record.total_s);
+  model.queue.Observe(record.queue_s);
+  if (record.output_tokens > 0) {
+    if (model.first == nullptr) model.first = &s.first.Add({{"model", model.name}}, seconds);
+    model.first->Observe(record.first_token_s);
+  }
+  model.whole.Observe(record.total_s);
 }
 
 void trace_metrics::count(const lifecycle_record& record) {

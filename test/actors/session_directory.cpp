@@ -168,6 +168,24 @@ TEST_CASE("after a restart the journal lists everyone as dormant or dead, and co
   CHECK(stage.find("child").state == session_state::dead);
 }
 
+TEST_CASE("a session of one turn is listed until it is forgotten, but no restart remembers it") {
+  journal_file file;
+  {
+    directory_stage stage(file.path);
+    auto once = stage.request<session_info, session_actor>(stage.directory, session_spawn{{"once"}, {}, {}, 0, true});
+    stage.turn(once.get<1>(), 1);
+    CHECK(stage.find("once").turns == 1);
+    stage.tell_verb("once", "end", verb_kind::die);
+    CHECK(stage.find("once").state == session_state::dead);
+    // One that is named after all is like any other.
+    stage.request<session_info, session_actor>(stage.directory, session_spawn{{"named"}, {}, {}, 0, true});
+    stage.turn(stage.spawn_one("named").get<1>(), 2);
+  }
+  directory_stage again(file.path);
+  CHECK(again.request<session_info>(again.directory, session_find{{"once"}}).code() == errc::not_found);
+  CHECK(again.find("named").turns == 1);
+}
+
 TEST_CASE("two tenants have a session of one name each, apart in turns, blocks and listings, and after a restart") {
   journal_file file;
   const std::string ours = "acme agent", theirs = "beta agent", plain = "agent";
