@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::uintmax_t file_bytes_max = 1 << 20;
 
-/// 127.0.0.0/8 or ::1.
-bool is_loopback(const std::string& address) {
-  in_addr four{};
-  if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
-  in6_addr six{};
-  return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 bool is_address(const std::string& address) {
   in6_addr any{};
   return ::inet_pton(AF_INET, address.c_str(), &any) == 1 || ::inet_pton(AF_INET6, address.c_str(), &any) == 1;
@@ -40,6 +32,9 @@ class resolver {
   failure run() {
     resolve_path("node.data_dir", value_.node.data_dir);
     resolve_path("trace.file", value_.trace.file);
+    resolve_path("audit.file", value_.audit.file);
+    resolve_path("gateway.tls_certificate", value_.gateway.tls_certificate);
+    resolve_path("gateway.tls_key", value_.gateway.tls_key);
     resolve_path("disk_tier.folder", value_.disk_tier.folder);
     resolve_path("disk_tier.key_file", value_.disk_tier.key_file);
     resolve_path("remote_tier.key_file", value_.remote_tier.key_file);
@@ -49,6 +44,11 @@ class resolver {
     check(is_address(address), "gateway.address", "\"" + address + "\" is not an IPv4 or IPv6 address");
     check(is_loopback(address) || !value_.keys.empty(), "gateway.address",
           "\"" + address + "\" is not a loopback address (127.0.0.0/8 or ::1), and no keys are configured");
+    check_tls();
+    for (const auto& pattern : value_.audit.redact) {
+      const auto why = text::check_redaction_pattern(pattern);
+      check(why.empty(), "audit.redact", "\"" + pattern + "\" " + why);
+    }
     check(!value_.models.empty(), "model", "at least one [[model]] is needed");
     for (std::size_t i = 0; i < value_.models.size(); ++i) resolve_model(i);
     if (value_.workers.empty()) add_default_workers();
@@ -70,6 +70,13 @@ class resolver {
     }
     path = (origin_.folder / text).lexically_normal();
     if (!path.has_filename()) path = path.parent_path();  // "folder/" is "folder"
+  }
+
+  void check_tls() {
+    const auto& gateway = value_.gateway;
+    const bool has_certificate = !gateway.tls_certificate.empty(), has_key = !gateway.tls_key.empty();
+    check(has_key || !has_certificate, "gateway.tls_key", "is needed beside tls_certificate");
+    check(has_certificate || !has_key, "gateway.tls_certificate", "is needed beside tls_key");
   }
 
   void resolve_model(std::size_t index) {
@@ -140,6 +147,13 @@ bool matches(std::string_view pattern, std::string_view name) noexcept {
 }
 
 }  // namespace
+
+bool is_loopback(const std::string& address) {
+  in_addr four{};
+  if (::inet_pton(AF_INET, address.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+  in6_addr six{};
+  return ::inet_pton(AF_INET6, address.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
 
 namespace detail {
 

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "actors/config_access.hpp"
+#include "actors/config_audit.hpp"
+#include "actors/config_gateway.hpp"
 #include "actors/config_responses.hpp"
 #include "actors/config_tiers.hpp"
 #include "engine/core/block_pool.hpp"
@@ -26,18 +28,6 @@ struct node_config {
   std::uint32_t threads = 0;          ///< of the actor scheduler, 0: one per core
   std::uint32_t compute_threads = 0;  ///< of the CPU backend, 0: one per core
   bool operator==(const node_config&) const = default;
-};
-
-struct gateway_config {
-  std::string address = "127.0.0.1";  ///< a loopback address while there are no keys
-  std::uint16_t port = 8000;          ///< 0: any free one
-  std::uint32_t io_threads = 1;       ///< that read requests and write answers
-  std::uint32_t connections_max = limits::connections_max;
-  std::uint64_t body_bytes_max = limits::body_bytes_max;
-  std::uint32_t request_timeout_ms = std::chrono::milliseconds(limits::request_timeout).count();
-  std::uint32_t sse_comment_interval_ms = std::chrono::milliseconds(limits::sse_comment_interval).count();
-  std::uint64_t stream_bytes_queued_max = limits::stream_bytes_queued_max;
-  bool operator==(const gateway_config&) const = default;
 };
 
 struct model_config {
@@ -110,6 +100,7 @@ struct config {
   node_config node;
   gateway_config gateway;
   responses_config responses;
+  audit_config audit;
   std::vector<tenant_config> tenants;  ///< names are unique; `default` exists without being named
   std::vector<key_config> keys;        ///< none: everybody who reaches the address is let in
   std::vector<model_config> models;    ///< at least one; names are unique
@@ -142,6 +133,8 @@ std::string to_toml(const config& value);
 /// Every key as "section.key", in the order of to_toml.
 std::vector<std::string> config_keys();
 
+/// 127.0.0.0/8 or ::1.
+bool is_loopback(const std::string& address);
 /// Whether `pattern` (`*`: any text, `?`: any one byte) matches all of `name`.
 bool matches_alias(std::string_view pattern, std::string_view name) noexcept;
 /// The model that a request means by `name`: an exact name first, then aliases in the order of the config. Null: none.

@@ -4,6 +4,7 @@
 
 #include "actors/config.hpp"
 #include "actors/config_fields_access.hpp"
+#include "actors/config_fields_audit.hpp"
 #include "actors/config_fields_tiers.hpp"
 
 namespace troupe::actors::detail {
@@ -27,6 +28,8 @@ void gateway_fields(Visitor& visit, Section& gateway) {
   visit("request_timeout_ms", gateway.request_timeout_ms, within{1, hour_ms, "milliseconds"});
   visit("sse_comment_interval_ms", gateway.sse_comment_interval_ms, within{100, hour_ms, "milliseconds"});
   visit("stream_bytes_queued_max", gateway.stream_bytes_queued_max, within{4096, 1 << 30, "bytes"});
+  visit("tls_certificate", gateway.tls_certificate);
+  visit("tls_key", gateway.tls_key);
 }
 
 template <class Visitor, class Section>
@@ -108,6 +111,7 @@ void config_sections(Visitor& visit, Config& all) {
   visit.section("node", all.node, [](auto& v, auto& s) { node_fields(v, s); });
   visit.section("gateway", all.gateway, [](auto& v, auto& s) { gateway_fields(v, s); });
   visit.section("responses", all.responses, [](auto& v, auto& s) { responses_fields(v, s); });
+  visit.section("audit", all.audit, [](auto& v, auto& s) { audit_fields(v, s); });
   visit.sections("tenant", all.tenants, [](auto& v, auto& s) { tenant_fields(v, s); });
   visit.sections("key", all.keys, [](auto& v, auto& s) { key_fields(v, s); });
   visit.sections("model", all.models, [](auto& v, auto& s) { model_fields(v, s); });

@@ -3,32 +3,27 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/string.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <charconv>
 #include <exception>
-#include <optional>
 
+#include "gateway/audit_writer.hpp"
+#include "gateway/client_stream.hpp"
 #include "gateway/content_coding.hpp"
 #include "gateway/error_shape.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/keyed_request.hpp"
-#include "gateway/request_body.hpp"
+#include "gateway/request_reader.hpp"
 
 namespace troupe::gateway {
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::size_t read_bytes = 16 << 10;
-
-//   reading -> answering -> reading ...     the last answer -> lingering -> closed     anything -> closed
-// lingering: our side is shut; what the client still sends is dropped, so that it can read the answer before the reset.
-enum class phase { reading, answering, lingering, closed };
+//   (greeting ->) reading -> answering -> reading ...     the last answer -> lingering -> closed     anything -> closed
+// greeting: the TLS handshake. lingering: our side is shut; what the client still sends is dropped, so that it can read the answer before
+// the reset.
+enum class phase { greeting, reading, answering, lingering, closed };
 
 class connection final : public connection_handle, public reply_channel, public std::enable_shared_from_this<connection> {
  public:
@@ -37,9 +32,9 @@ class connection final : public connection_handle, public reply_channel, public 
       : context_(std::move(context)),
         options_(context_->options),
         strand_(where),
-        socket_(std::move(socket)),
+        stream_(std::move(socket), options_.tls.get()),
         timer_(strand_),
-        buffer_(options_.header_bytes_max + read_bytes),
+        reader_(options_, context_->uploads_bytes),
         link_(context_->make_link(strand_, context_->io)),
         on_closed_(std::move(on_closed)) {}
 
@@ -48,7 +43,7 @@ class connection final : public connection_handle, public reply_channel, public 
   }
   void finish() override {
     asio::post(strand_, [self = shared_from_this()] {
-      if (self->phase_ == phase::reading && !self->request_begun_) self->close();
+      if (self->phase_ == phase::greeting || (self->phase_ == phase::reading && !self->request_begun_)) self->close();
       self->keep_alive_ = false;
     });
   }
@@ -58,15 +53,17 @@ class connection final : public connection_handle, public reply_channel, public 
 
   void respond(http_response response) override {
     keep_alive_ = keep_alive_ && !context_->draining;
+    if (audit_) audit_->note_answer(response);
     head_ += response_head(response, body_framing::length, response.body.size(), keep_alive_);
-    if (!head_only_) pending_ = std::move(response.body);
+    if (!reader_.is_head_only()) pending_ = std::move(response.body);
     answer_complete_ = true;
     flush();
   }
 
   void begin_stream(http_response head) override {
     // A client of HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-    chunked_ = http_1_1_;
+    chunked_ = reader_.is_http_1_1();
+    if (audit_) audit_->note_answer(head);
     keep_alive_ = keep_alive_ && chunked_ && !context_->draining;
     head_ += response_head(head, chunked_ ? body_framing::chunked : body_framing::until_close, 0, keep_alive_);
   }
@@ -95,19 +92,31 @@ class connection final : public connection_handle, public reply_channel, public 
 
  private:
   void begin() {
-    error_code ignored;
-    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    stream_.send_without_delay();
+    if (options_.audit) peer_ = stream_.peer();
+    if (stream_.is_encrypted()) return greet();
     next_request(options_.header_wait);
+  }
+
+  void greet() {
+    phase_ = phase::greeting;
+    read_deadline_ = now() + options_.header_wait;
+    stream_.async_handshake([self = shared_from_this()](error_code error) { self->on_greeted(error); });
+    arm();
+  }
+
+  void on_greeted(error_code error) {
+    error ? options_.tls->count_failed() : options_.tls->count_done();
+    if (phase_ == phase::closed) return;
+    if (error && !stream_.fall_back(error)) return close();
+    next_request(options_.header_wait);
+    if (error) refuse({errc::invalid_request, "this port speaks TLS: https instead of http", {}});
   }
 
   void next_request(std::chrono::milliseconds wait) {
     phase_ = phase::reading;
-    request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = head_only_ = false;
-    http_1_1_ = true;  // until the request says otherwise: it may be refused before it does
-    parser_.emplace();
-    head_request_ = {};
-    parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes_max));
-    parser_->body_limit(options_.body_bytes_max);
+    request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = false;
+    reader_.begin();
     read_deadline_ = now() + wait;
     parse();
     arm();
@@ -117,23 +126,22 @@ class connection final : public connection_handle, public reply_channel, public 
 
   void read() {
     if (reading_ || read_ended_ || phase_ == phase::closed) return;
-    const auto room = buffer_.max_size() - buffer_.size();
-    if (room == 0) return;  // pipelined bytes wait here; while they do, a silent disconnect is noticed only by the next write
+    const auto into = reader_.prepare();
+    if (into.size() == 0) return;  // pipelined bytes wait here; while they do, a silent disconnect is noticed only by the next write
     reading_ = true;
-    socket_.async_read_some(buffer_.prepare(std::min(room, read_bytes)),
-                            [self = shared_from_this()](error_code error, std::size_t bytes) { self->on_read(error, bytes); });
+    stream_.async_read_some(into, [self = shared_from_this()](error_code error, std::size_t bytes) { self->on_read(error, bytes); });
   }
 
   void on_read(error_code error, std::size_t bytes) {
     reading_ = false;
     if (phase_ == phase::closed) return;
-    buffer_.commit(bytes);
+    reader_.commit(bytes);
     read_ended_ = read_ended_ || error;
     if (error && error != asio::error::eof) return close();
     if (phase_ == phase::reading) {
       parse();
     } else if (phase_ == phase::lingering) {
-      buffer_.clear();
+      reader_.drop_bytes();
       read_ended_ ? close() : read();
     } else {
       // A client that has gone looks the same as one that only shut its sending side, which no HTTP client does: its turn is cut.
@@ -144,93 +152,62 @@ class connection final : public connection_handle, public reply_channel, public 
   }
 
   void parse() {
-    while (buffer_.size() > 0) {
-      if (!request_begun_) {
-        request_begun_ = true;
-        read_deadline_ = now() + options_.header_wait;
-      }
-      error_code error;
-      const bool had_header = parser_->is_header_done();
-      buffer_.consume(parser_->put(buffer_.cdata(), error));
-      if (error && error != http::error::need_more) return refuse(error);
-      if (!had_header && parser_->is_header_done() && !on_header()) return;
-      if (!count_upload(parser_->get().body().size())) return refuse(failure{errc::queue_full, "too many bodies are being read", {}});
-      if (error) break;
-      if (parser_->is_done()) return on_request();
+    if (!request_begun_ && reader_.has_bytes()) {
+      request_begun_ = true;
+      read_deadline_ = now() + options_.header_wait;
     }
-    if (read_ended_) return close();
-    if (buffer_.size() == buffer_.max_size()) return refuse(http::error::header_limit);
-    read();
+    for (;;) {
+      switch (reader_.advance()) {
+        case request_reader::step::needs_more:
+          return read_ended_ ? close() : read();
+        case request_reader::step::has_head:
+          if (!on_header()) return;
+          break;
+        case request_reader::step::has_request:
+          return on_request();
+        case request_reader::step::is_refused:
+          return refuse(reader_.why());
+      }
+    }
   }
 
-  /// False when the request is refused, and what else it sends is not kept. What a chunked body brings behind it is no part of the head.
+  /// False when the request is refused, and what else it sends is not kept.
   bool on_header() {
-    parser_->eager(true);
     read_deadline_ = now() + options_.body_wait;
-    const auto& header = parser_->get();
-    head_request_ = read_head(header);
-    http_1_1_ = header.version() >= 11;
-    head_only_ = header.method() == http::verb::head;
-    if (auto wrong = check_framing(head_request_)) {
+    const auto& head = reader_.head();
+    open_audit(head);
+    if (auto wrong = check_framing(head)) {
       refuse(std::move(*wrong));
       return false;
     }
     if (!options_.keys.empty()) {
-      auto admitted = admit(head_request_, need_of(head_request_.path), options_.keys);
-      if (!admitted) return turn_away(admitted.error()), false;
+      auto admitted = admit(head, need_of(head.path), options_.keys);
+      if (!admitted) return refuse(admitted.error()), false;
       who_ = *std::move(admitted);
     }
-    keep_alive_ = keep_alive_ && header.keep_alive();
-    if (parser_->is_done() || !http_1_1_ || !boost::beast::iequals(header[http::field::expect], "100-continue")) return true;
+    if (audit_) audit_->note_caller(who_);
+    keep_alive_ = keep_alive_ && reader_.keeps_alive();
+    if (!reader_.wants_continue()) return true;
     head_ += "HTTP/1.1 100 Continue\r\n\r\n";
     flush();
     return true;
   }
 
-  /// Keeps the bytes of the body that is being read in the sum of all; false when that is too much.
-  bool count_upload(std::size_t bytes) {
-    if (bytes == upload_bytes_) return true;
-    const auto sum = context_->uploads_bytes += bytes - std::exchange(upload_bytes_, bytes);
-    return bytes == 0 || sum <= options_.uploads_bytes_max;
-  }
-
-  void turn_away(failure why) {
-    keep_alive_ = false;
-    answer(head_request_, std::move(why));
-  }
-
-  void refuse(error_code error) {
-    failure why{errc::invalid_request, "the request is not valid HTTP: " + error.message(), {}};
-    if (error == http::error::header_limit)
-      why = {errc::headers_too_large, "the header must be at most " + std::to_string(options_.header_bytes_max) + " bytes long", {}};
-    if (error == http::error::body_limit)
-      why = {errc::body_too_large, "the body must be at most " + std::to_string(options_.body_bytes_max) + " bytes long", {}};
-    refuse(std::move(why));
-  }
-
+  /// What is known of the request decides the shape of the refusal.
   void refuse(failure why) {
     keep_alive_ = false;
-    // What is known of the request decides the shape of the refusal.
-    answer(head_request_.method.empty() ? read_head(parser_->get()) : head_request_, std::move(why));
-  }
-
-  static http_request read_head(const http::request<request_body>& message) {
-    http_request request;
-    request.method = std::string(message.method_string());
-    for (const auto& field : message) request.fields.push_back({std::string(field.name_string()), std::string(field.value())});
-    read_target(message.target(), request);
-    return request;
-  }
-
-  http_request take_request() {
-    auto request = std::move(head_request_);
-    request.body = std::move(parser_->get().body());
-    parser_.reset();
-    return request;
+    if (!audit_) open_audit(reader_.head());
+    answer(reader_.head(), std::move(why));
   }
 
   void on_request() {
-    auto request = take_request();
+    auto request = reader_.take();
+    const auto entry = audit_;  // the answer may end it
+    read_request(request);
+    if (entry) entry->keep_body(std::move(request.body));
+  }
+
+  void read_request(http_request& request) {
     // With keys it is the key that a foreign page lacks.
     if (options_.keys.empty())
       if (auto refused = check_origin(request, context_->bound)) return answer(request, std::move(*refused));
@@ -254,7 +231,7 @@ class connection final : public connection_handle, public reply_channel, public 
   [[nodiscard]] route_result route(const http_request& request) const {
     const auto unix_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     try {
-      return dispatch(request, {options_, draw_random, unix_s, context_->conversations, who_, context_->quotas, now()});
+      return audited(dispatch(request, {options_, draw_random, unix_s, context_->conversations, who_, context_->quotas, now()}), audit_);
     } catch (const std::exception& error) {
       return failure{errc::internal, std::string("the request could not be read: ") + error.what(), {}};
     }
@@ -271,7 +248,7 @@ class connection final : public connection_handle, public reply_channel, public 
   void run(std::shared_ptr<running_answer> running, Start start) {
     phase_ = phase::answering;
     read_deadline_ = never;
-    count_upload(0);
+    reader_.forget_body();
     exchange_ = std::move(running);
     start();
     read();
@@ -295,8 +272,8 @@ class connection final : public connection_handle, public reply_channel, public 
     last_chunk_sent_ = last_chunk_sent_ || last_chunk;
     write_deadline_ = now() + options_.write_wait;
     arm();
-    const std::array<asio::const_buffer, 3> buffers{asio::buffer(wire_head_), asio::buffer(wire_), asio::buffer(wire_tail_)};
-    asio::async_write(socket_, buffers, [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); });
+    const client_stream::buffers buffers{asio::buffer(wire_head_), asio::buffer(wire_), asio::buffer(wire_tail_)};
+    stream_.async_write(buffers, [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); });
   }
 
   void on_written(error_code error) {
@@ -311,14 +288,14 @@ class connection final : public connection_handle, public reply_channel, public 
 
   void finish_answer() {
     exchange_.reset();
+    close_audit();
     keep_alive_ = keep_alive_ && !context_->draining;
     if (keep_alive_) return next_request(options_.keep_alive_wait);
     if (read_ended_) return close();
     phase_ = phase::lingering;
-    error_code ignored;
-    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    stream_.shutdown_send(shared_from_this());
     read_deadline_ = now() + options_.linger_wait;
-    buffer_.clear();
+    reader_.drop_bytes();
     read();
     arm();
   }
@@ -348,32 +325,42 @@ class connection final : public connection_handle, public reply_channel, public 
   void close() {
     if (phase_ == phase::closed) return;
     phase_ = phase::closed;
-    count_upload(0);
+    reader_.forget_body();
     if (exchange_) exchange_->abandon();
-    error_code ignored;
-    socket_.close(ignored);
+    close_audit();
+    stream_.close();
     timer_.cancel();
     // The exchange may be our caller: it goes with the last handler.
     asio::post(strand_, [self = shared_from_this()] { self->exchange_.reset(); });
     on_closed_();
   }
 
+  void open_audit(const http_request& head) {
+    if (!options_.audit) return;
+    audit_ = std::make_shared<audit_entry>(options_.audit);
+    audit_->note_head(head, peer_, now());
+  }
+
+  void close_audit() {
+    if (audit_) audit_->note_end(now());
+    audit_.reset();
+  }
+
   std::shared_ptr<const connection_context> context_;
   const gateway_options& options_;
   strand strand_;
-  asio::ip::tcp::socket socket_;
+  client_stream stream_;
   asio::steady_timer timer_;
-  boost::beast::flat_buffer buffer_;
-  std::optional<http::request_parser<request_body>> parser_;
+  request_reader reader_;
   std::unique_ptr<actor_link> link_;
-  http_request head_request_;  // without its body
-  std::size_t upload_bytes_ = 0;
+  std::shared_ptr<audit_entry> audit_;  // of the request that is being read or answered; null: none is kept
+  std::string peer_;                    // for it
   std::shared_ptr<running_answer> exchange_;
   std::function<void()> on_closed_;
   caller who_;  // whose request it is
   phase phase_ = phase::reading;
   bool request_begun_ = false;  // bytes of the request that is being read have come
-  bool keep_alive_ = true, http_1_1_ = true, head_only_ = false;
+  bool keep_alive_ = true;
   bool reading_ = false, read_ended_ = false;
   bool writing_ = false, answer_complete_ = false;
   bool chunked_ = false, last_chunk_sent_ = false;

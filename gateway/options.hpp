@@ -26,7 +26,9 @@ class text_seal;
 
 namespace troupe::gateway {
 
+class audit_log;
 class response_store;
+class tls_identity;
 
 struct gateway_model {
   model_id name;
@@ -70,6 +72,8 @@ struct gateway_options {
   std::chrono::milliseconds request_timeout = limits::request_timeout;
   std::chrono::milliseconds request_timeout_max = limits::request_timeout_max;
 
+  std::shared_ptr<tls_identity> tls;                 ///< null: plain HTTP
+  std::shared_ptr<audit_log> audit;                  ///< null: no line is written
   std::shared_ptr<response_store> responses;         ///< null: none is kept
   std::shared_ptr<store::text_seal> reasoning_seal;  ///< of `encrypted_content`; null: there is none
 

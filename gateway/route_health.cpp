@@ -3,9 +3,11 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "gateway/audit_log.hpp"
 #include "gateway/error_shape.hpp"
 #include "gateway/routes.hpp"
 #include "gateway/tenancy.hpp"
+#include "gateway/tls_identity.hpp"
 
 namespace troupe::gateway {
 namespace json = boost::json;
@@ -124,13 +126,14 @@ route_result get_ready(const http_request&, const path_arguments&, const route_c
 }
 
 route_result get_metrics(const http_request&, const path_arguments&, const route_context& context) {
-  if (!context.quotas) return control_job{metrics_request{}, metrics_response};
-  const auto with_tenants = [quotas = context.quotas](const control_answer& answer) {
+  const auto with_ours = [quotas = context.quotas, tls = context.options.tls, audit = context.options.audit](const control_answer& answer) {
     auto response = metrics_response(answer);
-    response.body += tenant_metrics(*quotas);
+    if (quotas) response.body += tenant_metrics(*quotas);
+    if (tls) response.body += tls->metrics();
+    if (audit) response.body += audit->metrics();
     return response;
   };
-  return control_job{metrics_request{}, with_tenants};
+  return control_job{metrics_request{}, with_ours};
 }
 
 }  // namespace troupe::gateway

@@ -12,8 +12,10 @@
 #include "actors/session_prompts.hpp"
 #include "engine/store/text_seal.hpp"
 #include "gateway/actor_calls.hpp"
+#include "gateway/audit_log.hpp"
 #include "gateway/commands/configured_access.hpp"
 #include "gateway/response_store.hpp"
+#include "gateway/tls_identity.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/errors.hpp"
 #include "messages/types.hpp"
@@ -48,7 +50,9 @@ gateway_model describe(const std::shared_ptr<const actors::served_model>& model,
     return model->tokens->encode(text, {.add_special_tokens = special, .parse_special_tokens = true});
   };
   result.template_input = [model](const turn_request& turn) { return actors::template_input(turn, *model); };
-  result.detokenize = [model](const std::vector<token_id>& tokens) { return model->tokens->decode(tokens, {.skip_special_tokens = false}); };
+  result.detokenize = [model](const std::vector<token_id>& tokens) {
+    return model->tokens->decode(tokens, {.skip_special_tokens = false});
+  };
   return result;
 }
 
@@ -85,6 +89,34 @@ expected<bool> open_responses(const actors::config& config, gateway_options& opt
   return true;
 }
 
+expected<bool> open_tls(const actors::config& config, gateway_options& options) {
+  const auto& gateway = config.gateway;
+  if (gateway.tls_certificate.empty()) {
+    if (!config.keys.empty() && !actors::is_loopback(gateway.address))
+      spdlog::warn("listening on {} without TLS: keys and prompts travel in clear (gateway.tls_certificate)", gateway.address);
+    return false;
+  }
+  auto loaded = tls_identity::load(gateway.tls_certificate, gateway.tls_key);
+  if (!loaded) return loaded.error();
+  options.tls = std::move(*loaded);
+  return true;
+}
+
+expected<bool> open_audit(const actors::audit_config& config, gateway_options& options) {
+  if (config.file.empty()) return false;
+  audit_options audit;
+  audit.file = config.file;
+  const bool is_full = config.content == "full", is_digest = config.content == "digest";
+  audit.style.content = is_full ? audit_content::full : is_digest ? audit_content::digest : audit_content::none;
+  audit.style.redact = config.redact;
+  audit.style.content_bytes_max = config.content_bytes_max;
+  audit.bounds = {config.bytes_max, config.files_max};
+  auto opened = audit_log::open(std::move(audit));
+  if (!opened) return opened.error();
+  options.audit = std::move(*opened);
+  return true;
+}
+
 }  // namespace
 
 running_node::running_node(const actors::config& config) : system_(configure(settings_, config)) {}
@@ -97,6 +129,9 @@ expected<std::unique_ptr<running_node>> running_node::start(const actors::config
   if (!parts) return parts.error();
   auto options = options_of(config, *parts->models);
   if (const auto opened = open_responses(config, options); !opened) return opened.error();
+  if (const auto opened = open_tls(config, options); !opened) return opened.error();
+  if (const auto opened = open_audit(config.audit, options); !opened) return opened.error();
+  const auto tls = options.tls;
   std::unique_ptr<running_node> made(new running_node(config));
   const auto local = actors::spawn_node(made->system_, std::move(*parts));
   made->node_ = local;
@@ -106,7 +141,14 @@ expected<std::unique_ptr<running_node>> running_node::start(const actors::config
   auto listening = server::start(std::move(options), make_actor_links(made->system_, gateway_node_actor{local}));
   if (!listening) return listening.error();
   made->server_ = std::move(*listening);
+  made->tls_ = tls;
   return made;
+}
+
+void running_node::reload_tls() {
+  if (!tls_) return;
+  if (const auto loaded = tls_->reload(); !loaded) return spdlog::error("TLS goes on as it was: {}", loaded.error().message);
+  spdlog::info("certificate and key were read again");
 }
 
 drain_done running_node::drain(std::chrono::milliseconds within) {

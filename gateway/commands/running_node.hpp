@@ -1,4 +1,5 @@
-// A node and its gateway in this process, from a config: what `troupe serve` runs, and what tests of the whole run without a second process.
+// A node and its gateway in this process, from a config: what `troupe serve` runs, and what tests of the whole run without a second
+// process.
 #pragma once
 
 #include <caf/actor_system.hpp>
@@ -27,6 +28,8 @@ class running_node {
   [[nodiscard]] std::uint16_t port() const noexcept { return server_->port(); }
   [[nodiscard]] const node_actor& node() const noexcept { return node_; }
   [[nodiscard]] caf::actor_system& system() noexcept { return system_; }
+  /// Reads certificate and key again, for connections that begin then; logs what came of it.
+  void reload_tls();
   /// Takes nothing new, lets running turns finish within that time, tells the rest, ends every actor.
   drain_done drain(std::chrono::milliseconds within);
 
@@ -36,6 +39,7 @@ class running_node {
   caf::actor_system_config settings_;
   caf::actor_system system_;
   node_actor node_;
+  std::shared_ptr<tls_identity> tls_;  // null: plain HTTP
   std::unique_ptr<server> server_;
   bool drained_ = false;
 };

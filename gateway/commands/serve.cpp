@@ -46,9 +46,11 @@ expected<actors::config> resolve(const serve_options& options) {
   return config;
 }
 
-sigset_t handled_signals() {
+/// With TLS a hang-up has its certificate read again; without, it ends the process as it does others.
+sigset_t handled_signals(const actors::config& config) {
   sigset_t set;
   sigemptyset(&set);
+  if (!config.gateway.tls_certificate.empty()) sigaddset(&set, SIGHUP);
   for (const int signal : {SIGTERM, SIGINT, node_ended_signal}) sigaddset(&set, signal);
   return set;
 }
@@ -64,14 +66,16 @@ int serve(const serve_options& options) {
   const auto config = resolve(options);
   if (!config) return fail(config.error().message);
   spdlog::set_level(spdlog::level::from_str(config->log.level));
-  const auto signals = handled_signals();
+  const auto signals = handled_signals(*config);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread exists: all inherit it
   signal(SIGPIPE, SIG_IGN);
   auto node = running_node::start(*config);
   if (!node) return fail(node.error().message);
-  std::printf("listening on http://%s:%u\n", config->gateway.address.c_str(), (*node)->port());
+  std::printf("listening on %s://%s:%u\n", config->gateway.tls_certificate.empty() ? "http" : "https", config->gateway.address.c_str(),
+              (*node)->port());
   std::fflush(stdout);
-  const int received = wait_for_signal(signals);
+  int received = wait_for_signal(signals);
+  for (; received == SIGHUP; received = wait_for_signal(signals)) (*node)->reload_tls();
   if (received == node_ended_signal) {
     alarm(config->node.drain_s + 5);
     node->reset();

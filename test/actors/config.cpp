@@ -159,6 +159,25 @@ level = "off"
   CHECK(parse_good(to_toml(value)) == value);
 }
 
+TEST_CASE("files of TLS and of the audit log are found beside the config") {
+  const auto value = parse_good(std::string(one_model) + R"(
+[gateway]
+tls_certificate = "tls/chain.pem"
+tls_key = "~/key.pem"
+[audit]
+file = "audit.jsonl"
+content = "full"
+redact = ["secret-*"]
+content_bytes_max = 37
+bytes_max = 3800000
+files_max = 39
+)");
+  CHECK(value.gateway.tls_certificate == "/etc/troupe/tls/chain.pem");
+  CHECK(value.gateway.tls_key == "/home/agent/key.pem");
+  CHECK(value.audit == audit_config{"/etc/troupe/audit.jsonl", "full", {"secret-*"}, 37, 3'800'000, 39});
+  CHECK(parse_good(to_toml(value)) == value);
+}
+
 TEST_CASE("an unknown key is refused by its full path") {
   const auto key = parse_bad("[[worker]]\n[[worker]]\nblokcs = 3");
   CHECK(key.param == "worker[1].blokcs");
@@ -193,6 +212,10 @@ TEST_CASE("texts, lists, switches and sections of another type are refused by th
       {"[[model]]\npath = \"m\"\naliases = [\"x\", 3]", "model[0].aliases[1]"},
       {"[[model]]\npath = \"m\"\nmerge_same_role = 1", "model[0].merge_same_role"},
       {"[[model]]\npath = \"m\"\nvolatile_text = [\"*\"]", "model[0].volatile_text"},
+      {"[audit]\nredact = [\"sk-*-*\"]", "audit.redact"},
+      {"[audit]\ncontent = \"some\"", "audit.content"},
+      {"[gateway]\ntls_certificate = \"c.pem\"", "gateway.tls_key"},
+      {"[gateway]\ntls_key = \"k.pem\"", "gateway.tls_certificate"},
       {"[host_tier]\noffload = \"sometimes\"", "host_tier.offload"},
       {"[[model]]\npath = \"m\"\ndtype = \"f16\"", "model[0].dtype"},
       {"[[node]]\nname = \"x\"", "node"},

@@ -28,7 +28,7 @@ class Server:
         data = json.dumps(str(self.folder / "data"))
         self.config.write_text(f"[node]\ndata_dir = {data}\n" + toml)
         self.process = None
-        self.port = None
+        self.port, self.scheme = None, "http"
 
     def start(self):
         with open(self.folder / "server.log", "ab") as log:
@@ -44,14 +44,15 @@ class Server:
                 raise AssertionError(f"the server did not listen within {WAIT_S} s:\n{self.tail()}") from None
             if line is None:
                 raise AssertionError(f"the server ended with status {self.process.wait(5)}:\n{self.tail()}")
-            if "listening on http://" in line:
+            if "listening on http" in line:
                 self.port = int(line.rsplit(":", 1)[1])
+                self.scheme = line.split()[-1].split(":")[0]
         return self
 
-    @staticmethod
-    def _read(stream, lines):
-        with stream:
+    def _read(self, stream, lines):
+        with stream, open(self.folder / "server.log", "ab", buffering=0) as log:
             for line in stream:
+                log.write(line)
                 lines.put(line.decode(errors="replace").strip())
         lines.put(None)
 
@@ -78,7 +79,7 @@ class Server:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def request(self, method, path, body=None, headers=None):
         """One request; returns (status, headers, parsed JSON or text)."""

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -26,6 +27,8 @@ constexpr auto wait_max = std::chrono::seconds(10);
 struct http_client::state {
   asio::io_context io;
   tcp::socket socket{io};
+  std::unique_ptr<asio::ssl::stream<tcp::socket&>> tls;
+  error_code ended;  // why nothing more can be read
   boost::beast::flat_buffer buffer;
   std::uint16_t port = 0;
 
@@ -43,13 +46,29 @@ struct http_client::state {
     throw std::runtime_error("the server did not answer in time");
   }
 
+  /// Calls `use` with the stream, whatever its kind.
+  template <class Use>
+  void with_stream(Use use) {
+    tls ? use(*tls) : use(socket);
+  }
+
   error_code read_more() {
-    return wait([this](auto done) {
-      socket.async_read_some(buffer.prepare(16 << 10), [this, done](error_code error, std::size_t bytes) mutable {
-        buffer.commit(bytes);
-        done(error, bytes);
+    ended = wait([this](auto done) {
+      with_stream([&](auto& stream) {
+        stream.async_read_some(buffer.prepare(16 << 10), [this, done](error_code error, std::size_t bytes) mutable {
+          buffer.commit(bytes);
+          done(error, bytes);
+        });
       });
     });
+    return ended;
+  }
+
+  void shake_hands(asio::ssl::context& context) {
+    tls = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket, context);
+    const auto error = wait(
+        [this](auto done) { tls->async_handshake(asio::ssl::stream_base::client, [done](error_code error) mutable { done(error, 0); }); });
+    if (error) throw std::runtime_error("handshake: " + error.message());
   }
 
   std::string take() {
@@ -65,13 +84,15 @@ http_client::http_client(std::uint16_t port, options wish) : state_(std::make_un
   if (wish.receive_buffer_bytes > 0) state_->socket.set_option(asio::socket_base::receive_buffer_size(wish.receive_buffer_bytes));
   state_->socket.connect({asio::ip::make_address("127.0.0.1"), port});
   state_->socket.set_option(tcp::no_delay(true));
+  if (wish.tls != nullptr) state_->shake_hands(*wish.tls);
 }
 
 http_client::~http_client() = default;
 http_client::http_client(http_client&&) noexcept = default;
 
 void http_client::send(std::string_view bytes) {
-  const auto error = state_->wait([&](auto done) { asio::async_write(state_->socket, asio::buffer(bytes), done); });
+  const auto error =
+      state_->wait([&](auto done) { state_->with_stream([&](auto& stream) { asio::async_write(stream, asio::buffer(bytes), done); }); });
   if (error) throw std::runtime_error("send: " + error.message());
 }
 
@@ -91,7 +112,8 @@ http_reply http_client::request(const std::string& method, const std::string& pa
 http_reply http_client::receive() {
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
-  const auto error = state_->wait([&](auto done) { http::async_read(state_->socket, state_->buffer, parser, done); });
+  const auto error =
+      state_->wait([&](auto done) { state_->with_stream([&](auto& stream) { http::async_read(stream, state_->buffer, parser, done); }); });
   if (error) throw std::runtime_error("receive: " + error.message());
   http_reply reply;
   reply.status = static_cast<int>(parser.get().result_int());
@@ -107,7 +129,8 @@ http_reply http_client::receive() {
 http_reply http_client::receive_head_only() {
   http::response_parser<http::string_body> parser;
   parser.skip(true);
-  const auto error = state_->wait([&](auto done) { http::async_read(state_->socket, state_->buffer, parser, done); });
+  const auto error =
+      state_->wait([&](auto done) { state_->with_stream([&](auto& stream) { http::async_read(stream, state_->buffer, parser, done); }); });
   if (error) throw std::runtime_error("receive: " + error.message());
   http_reply reply;
   reply.status = static_cast<int>(parser.get().result_int());
@@ -131,5 +154,15 @@ std::string http_client::read_to_end() {
 
 void http_client::shutdown_send() { state_->socket.shutdown(tcp::socket::shutdown_send); }
 void http_client::close() { state_->socket.close(); }
+
+bool http_client::heard_farewell() const { return state_->tls && state_->ended == asio::error::eof; }
+
+std::string http_client::agreed() const {
+  auto* const session = state_->tls->native_handle();
+  const unsigned char* protocol = nullptr;
+  unsigned int bytes = 0;
+  SSL_get0_alpn_selected(session, &protocol, &bytes);
+  return std::string(SSL_get_version(session)) + " " + std::string(reinterpret_cast<const char*>(protocol), bytes);
+}
 
 }  // namespace troupe::test

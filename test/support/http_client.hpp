@@ -7,6 +7,10 @@
 #include <string>
 #include <string_view>
 
+namespace boost::asio::ssl {
+class context;
+}
+
 namespace troupe::test {
 
 struct http_reply {
@@ -25,7 +29,8 @@ using http_fields = std::map<std::string, std::string>;
 class http_client {
  public:
   struct options {
-    int receive_buffer_bytes = 0;  ///< 0: the system's
+    int receive_buffer_bytes = 0;              ///< 0: the system's
+    boost::asio::ssl::context* tls = nullptr;  ///< null: plain; a handshake that fails is an exception
   };
   explicit http_client(std::uint16_t port) : http_client(port, options{}) {}
   http_client(std::uint16_t port, options wish);
@@ -50,6 +55,10 @@ class http_client {
   /// Says that nothing more will be sent.
   void shutdown_send();
   void close();
+  /// TLS: the server's end was told, so that nothing can be missing.
+  [[nodiscard]] bool heard_farewell() const;
+  /// TLS: the version and the protocol that were agreed on, "TLSv1.3 http/1.1".
+  [[nodiscard]] std::string agreed() const;
 
  private:
   struct state;

@@ -1,0 +1,70 @@
+// The reading half of a connection: bytes to requests, one after the other. Bounded: a header, a body, and all bodies that are being read
+// together have their maxima. Knows no socket and no clock.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <optional>
+#include <utility>
+
+#include "gateway/http_message.hpp"
+#include "gateway/options.hpp"
+#include "gateway/request_body.hpp"
+
+namespace troupe::gateway {
+
+class request_reader {
+ public:
+  /// What the bytes so far have come to. A head is told once, before anything of its body is kept.
+  enum class step { needs_more, has_head, has_request, is_refused };
+
+  /// `uploads_bytes`: of all bodies that are being read, anywhere.
+  request_reader(const gateway_options& options, std::atomic<std::size_t>& uploads_bytes);
+  ~request_reader() { forget_body(); }
+  request_reader(const request_reader&) = delete;
+  request_reader& operator=(const request_reader&) = delete;
+
+  /// The next request; what has come of it already stays.
+  void begin();
+  /// Where bytes may be put now; of size 0 when what is here must be taken first.
+  [[nodiscard]] boost::asio::mutable_buffer prepare();
+  void commit(std::size_t bytes) { buffer_.commit(bytes); }
+  [[nodiscard]] bool has_bytes() const noexcept { return buffer_.size() > 0; }
+  void drop_bytes() { buffer_.clear(); }
+
+  [[nodiscard]] step advance();
+
+  /// Of has_head, and what is known of it before. What a chunked body brings behind it is no part of it.
+  [[nodiscard]] const http_request& head();
+  [[nodiscard]] bool is_http_1_1() const noexcept { return http_1_1_; }
+  [[nodiscard]] bool is_head_only() const noexcept { return head_only_; }
+  [[nodiscard]] bool keeps_alive() const { return parser_->get().keep_alive(); }
+  /// The client holds the body back until it is told to go on.
+  [[nodiscard]] bool wants_continue() const;
+  /// Of is_refused.
+  [[nodiscard]] const failure& why() const noexcept { return why_; }
+  /// Of has_request.
+  [[nodiscard]] http_request take();
+  /// What is read of a body counts no more.
+  void forget_body() { static_cast<void>(count_upload(0)); }
+
+ private:
+  [[nodiscard]] bool count_upload(std::size_t bytes);
+  step refuse(const boost::system::error_code& error);
+  void read_head();
+  void fill_head();
+
+  const gateway_options& options_;
+  std::atomic<std::size_t>& uploads_bytes_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<boost::beast::http::request_parser<request_body>> parser_;
+  http_request head_;  // without its body
+  failure why_;
+  std::size_t upload_bytes_ = 0;
+  // Until the request says otherwise: it may be refused before it does.
+  bool http_1_1_ = true, head_only_ = false;
+};
+
+}  // namespace troupe::gateway
