@@ -32,7 +32,8 @@ json::object echo_text(const json::object& body) {
 }  // namespace
 
 std::string echo_of(const json::object& body, bool stored) {
-  json::object echo{{"background", false},
+  json::object echo{{"access_programs", nullptr},
+                    {"background", false},
                     {"instructions", member_or(body, "instructions", nullptr)},
                     {"max_output_tokens", member_or(body, "max_output_tokens", nullptr)},
                     {"max_tool_calls", member_or(body, "max_tool_calls", nullptr)},

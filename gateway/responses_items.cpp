@@ -6,6 +6,7 @@
 #include "gateway/cache_hints.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/responses_request.hpp"
+#include "gateway/responses_stream.hpp"
 #include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
@@ -135,7 +136,8 @@ class item_reader {
     prompt_.messages.push_back({chat_role::tool, {std::move(block)}});
   }
 
-  /// What was sealed is what the model wrote. A seal of somebody else's says nothing here; a summary is not the model's own words.
+  /// What was sealed is what the model wrote. A seal of somebody else's says nothing here; a summary is the model's own words if we wrote
+  /// it.
   void read_reasoning(const json_reader& item) {
     std::string sealed;
     std::optional<std::string> text;
@@ -143,6 +145,8 @@ class item_reader {
     if (given != nullptr && given->is_string() && sources_.open_reasoning) text = sources_.open_reasoning(given->get_string());
     const auto* content = item.find("content");
     if (!text && content != nullptr && content->is_array()) text = join(read_parts(item, "content"));
+    std::string id;
+    if ((!text || text->empty()) && item.read("id", id) && is_own_item(id)) text = join(read_parts(item, "summary"));
     if (text && !text->empty()) answer().blocks.push_back({kind::reasoning, std::move(*text), {}, {}});
   }
 

@@ -1,4 +1,7 @@
 // The response object: what every event that carries it, the whole answer and a later GET agree on.
+#include <algorithm>
+
+#include "gateway/hint_echo.hpp"
 #include "gateway/json_text.hpp"
 #include "gateway/responses_stream.hpp"
 
@@ -49,8 +52,19 @@ std::string response_json(const answer_shape& shape, const responses_wish& wish,
   out.append(",\"model\":");
   append_json_string(out, shape.model);
   out.append(",\"output\":[").append(state.output).append("],").append(wish.echo);
-  if (state.usage != nullptr) append_usage(out, *state.usage);
+  if (state.usage != nullptr) {
+    append_usage(out, *state.usage);
+    append_openai_hints(out, shape, *state.usage);
+  }
   return out.append("}");
+}
+
+bool is_own_item(std::string_view item_id) {
+  constexpr std::size_t digits = 16, index_digits_max = 5;
+  const auto id = item_id.substr(std::min(item_id.size(), item_id.find('_') + 1));
+  if (id.size() <= digits || id.size() > digits + index_digits_max) return false;
+  const auto turn = id.substr(0, digits), index = id.substr(digits);
+  return turn.find_first_not_of("0123456789abcdef") == turn.npos && index.find_first_not_of("0123456789") == index.npos;
 }
 
 std::string response_of_item(std::string_view item_id) {

@@ -62,13 +62,16 @@ void read_tools(const json_reader& body, const json::array& items, responses_tur
   turn.parse_tools = offered && !turn.prompt.tools.empty();
 }
 
-/// Both are variables of templates that know the choice; what `chat_template_kwargs` says goes first.
-void read_reasoning(const json_reader& body, turn_prompt& prompt) {
+/// The effort is a variable of templates that know it; what `chat_template_kwargs` says goes first.
+void read_reasoning(const json_reader& body, responses_turn& result) {
+  auto& prompt = result.client.turn.prompt;
   json::object arguments;
   if (const auto* given = body.object("chat_template_kwargs")) arguments = *given;
   if (const auto* reasoning = body.object("reasoning")) {
-    std::string effort;
-    const bool said = json_reader(*reasoning, "reasoning", body.failed()).read("effort", effort);
+    std::string effort, summary;
+    const json_reader reader(*reasoning, "reasoning", body.failed());
+    const bool said = reader.read("effort", effort);
+    if (reader.read("summary", summary)) result.wish.summarised = summary == "auto" || summary == "concise" || summary == "detailed";
     if (said && effort == "none" && !arguments.contains("enable_thinking")) arguments["enable_thinking"] = false;
     if (said && effort != "none" && !arguments.contains("reasoning_effort")) arguments["reasoning_effort"] = effort;
   }
@@ -120,7 +123,7 @@ void read_prompt(const json_reader& body, const responses_sources& sources, resp
   prompt.what = turn_prompt::kind::chat;
   body.read("model", result.client.wish.model);
   refuse_unoffered_fields(body);
-  read_reasoning(body, prompt);
+  read_reasoning(body, result);
   result.wish.input = read_input(body, sources);
   const auto items_count = sources.history.size() + result.wish.input.size();
   if (items_count > limits::messages_max)

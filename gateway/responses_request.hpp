@@ -21,6 +21,7 @@ struct responses_wish {
   boost::json::array input;  ///< this request's items as they are stored: each with `type`, messages with parts
   bool store = true;
   bool encrypted_reasoning = false;  ///< include: reasoning.encrypted_content
+  bool summarised = false;           ///< reasoning.summary: reasoning is told where this client looks for it
 };
 
 struct responses_turn {

@@ -43,7 +43,7 @@ class items_writer final : public responses_writer {
         if (event.text.empty()) return;
         if (open_ != item_kind::reasoning) open_reasoning(out);
         text_ += event.text;
-        return part_frame("response.reasoning_text.delta", ",\"delta\":" + quoted(event.text), out);
+        return reasoning_frame("text.delta", ",\"delta\":" + quoted(event.text), out);
       case turn_delta::kind::tool_begin:
         return open_call(event, out);
       case turn_delta::kind::tool_arguments:
@@ -94,6 +94,12 @@ class items_writer final : public responses_writer {
     item_frame(type, ",\"content_index\":0" + members, out);
   }
 
+  /// Of the open reasoning's only part.
+  void reasoning_frame(std::string_view what, const std::string& members, std::string& out) {
+    if (wish_->summarised) return item_frame("response.reasoning_summary_" + std::string(what), ",\"summary_index\":0" + members, out);
+    part_frame((what.starts_with("part") ? "response.content_" : "response.reasoning_") + std::string(what), members, out);
+  }
+
   void begin(std::string& out) {
     if (begun_) return;
     begun_ = true;
@@ -112,7 +118,7 @@ class items_writer final : public responses_writer {
 
   void open_reasoning(std::string& out) {
     open(item_kind::reasoning, "rs_", out);
-    part_frame("response.content_part.added", ",\"part\":" + part(), out);
+    reasoning_frame("part.added", ",\"part\":" + part(), out);
   }
 
   void open_call(const turn_delta& event, std::string& out) {
@@ -154,7 +160,9 @@ class items_writer final : public responses_writer {
 
   /// The content part of the open item as it is now.
   std::string part() const {
-    if (open_ == item_kind::reasoning) return R"({"type":"reasoning_text","text":)" + quoted(text_) + "}";
+    if (open_ == item_kind::reasoning)
+      return std::string(wish_->summarised ? R"({"type":"summary_text","text":)" : R"({"type":"reasoning_text","text":)") + quoted(text_) +
+             "}";
     return R"({"type":"output_text","annotations":[],"logprobs":[)" + logprobs_ + "],\"text\":" + quoted(text_) + "}";
   }
 
@@ -167,7 +175,8 @@ class items_writer final : public responses_writer {
         out += R"("message","role":"assistant","content":[)" + (is_new ? std::string{} : part()) + "]";
         break;
       case item_kind::reasoning:
-        out += R"("reasoning","summary":[],"content":[)" + (is_new ? std::string{} : part()) + "]";
+        out += wish_->summarised ? R"("reasoning","summary":[)" : R"("reasoning","summary":[],"content":[)";
+        out += (is_new ? std::string{} : part()) + "]";
         if (wish_->encrypted_reasoning && seal_ && !is_new) out += ",\"encrypted_content\":" + quoted(seal_(text_));
         break;
       case item_kind::custom_call:
@@ -187,8 +196,8 @@ class items_writer final : public responses_writer {
       part_frame("response.output_text.done", ",\"text\":" + quoted(text_) + ",\"logprobs\":[" + logprobs_ + "]", out);
       part_frame("response.content_part.done", ",\"part\":" + part(), out);
     } else if (open_ == item_kind::reasoning) {
-      part_frame("response.reasoning_text.done", ",\"text\":" + quoted(text_), out);
-      part_frame("response.content_part.done", ",\"part\":" + part(), out);
+      reasoning_frame("text.done", ",\"text\":" + quoted(text_), out);
+      reasoning_frame("part.done", ",\"part\":" + part(), out);
     } else if (open_ == item_kind::custom_call) {
       const auto input = quoted(custom_input(text_));
       item_frame("response.custom_tool_call_input.delta", ",\"delta\":" + input, out);

@@ -12,7 +12,8 @@ namespace troupe::gateway {
 
 /// A stream is response.created, response.in_progress, the items one after the other (reasoning, message, function_call, custom_tool_call)
 /// between output_item.added and .done, and response.completed, .incomplete or .failed with the whole object. Reasoning is shown as the
-/// model wrote it; nothing makes a summary, so there is none. Space between two items belongs to neither and is left out.
+/// model wrote it, once: as content, or as the one part of a summary for whoever asks for summaries, since clients that do (the AI SDK,
+/// Codex) look nowhere else. Nothing makes other words of it. Space between two items belongs to neither and is left out.
 class responses_writer : public answer_writer {
  public:
   /// The response object that `finished` will send. Nothing may be written after this but that.
@@ -36,6 +37,8 @@ std::string response_json(const answer_shape& shape, const responses_wish& wish,
 
 /// The id of the response that an item of ours is part of, "" when the id is not of that form.
 std::string response_of_item(std::string_view item_id);
+/// Whether an item's id is of the form that ours have: a summary under it is what the model wrote.
+bool is_own_item(std::string_view item_id);
 inline constexpr std::string_view response_prefix = "resp_";
 
 }  // namespace troupe::gateway

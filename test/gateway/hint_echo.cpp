@@ -5,6 +5,7 @@
 
 #include "gateway/messages_stream.hpp"
 #include "gateway/openai_stream.hpp"
+#include "gateway/responses_stream.hpp"
 #include "test/support/fake_node.hpp"
 
 using namespace troupe;
@@ -71,6 +72,18 @@ TEST_CASE("Messages tell of hints in the answer, and with message_delta") {
   const auto stream = write(*make_messages_writer(shape));
   CHECK(stream.ends_with(echo + "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
   CHECK(count(stream, "agent_hints") == 1);
+}
+
+TEST_CASE("Responses tell of hints and of the cache in the response object, whole and as the stream completes") {
+  auto shape = asked();
+  const auto wish = std::make_shared<responses_wish>();
+  wish->echo = R"("tools":[])";
+  CHECK(write(*make_responses_writer(shape, wish, {})).ends_with(R"("total_tokens":14})" + echo + diagnostics + "}"));
+  shape.stream = true;
+  const auto stream = write(*make_responses_writer(shape, wish, {}));
+  CHECK(stream.ends_with(R"("total_tokens":14})" + echo + diagnostics + "}}\n\n"));
+  CHECK(count(stream, "agent_hints") == 1);
+  CHECK(count(stream, "prompt_cache_diagnostics") == 1);
 }
 
 TEST_CASE("who has asked for the diagnosis alone is told that alone, and nothing missed is null") {

@@ -117,6 +117,36 @@ TEST_CASE("sealed reasoning is opened, and a broken seal falls back to the conte
   CHECK(reasoning(R"("encrypted_content":"bad")") == std::vector{hi});
 }
 
+TEST_CASE("a summary is the model's words where the item is one of ours, behind a seal and content") {
+  responses_sources sources;
+  sources.open_reasoning = [](std::string_view sealed) { return sealed == "good" ? std::optional<std::string>("raw") : std::nullopt; };
+  const auto reasoning = [&](std::string_view members) {
+    return messages_of(R"({"type":"reasoning","summary":[{"type":"summary_text","text":"told"}],)" + std::string(members) +
+                           R"(},{"role":"user","content":"Hi"})",
+                       sources);
+  };
+  const auto hi = says(chat_role::user, "Hi");
+  const auto thinks = [](std::string text) { return chat_message{chat_role::assistant, {{kind::reasoning, std::move(text), {}, {}}}}; };
+  const std::string ours = R"("id":"rs_00000000000000ab0")";
+  CHECK(reasoning(ours) == std::vector{thinks("told"), hi});
+  CHECK(reasoning(ours + R"(,"encrypted_content":"good")") == std::vector{thinks("raw"), hi});
+  CHECK(reasoning(ours + R"(,"encrypted_content":null,"content":[])") == std::vector{thinks("told"), hi});
+  CHECK(reasoning(R"("id":"rs_68a1f0c2d4b08197a3c1e5f7092b4d6e")") == std::vector{hi});
+}
+
+TEST_CASE("reasoning is told as a summary to whoever asks for one") {
+  for (const std::string summary : {"auto", "concise", "detailed"}) {
+    const auto read = with(R"("reasoning":{"summary":")" + summary + "\"}");
+    REQUIRE(read);
+    CHECK(read->wish.summarised);
+  }
+  for (const std::string reasoning : {R"({"summary":"none"})", R"({"summary":null})", "{}", "null"}) {
+    const auto read = with(R"("reasoning":)" + reasoning);
+    REQUIRE(read);
+    CHECK_FALSE(read->wish.summarised);
+  }
+}
+
 TEST_CASE("history goes before the input, and a reference is replaced by what it refers to") {
   responses_sources sources;
   sources.history = json::parse(R"([{"type":"message","role":"user","content":"a"},
@@ -229,10 +259,11 @@ TEST_CASE("what cannot be kept is refused with its name") {
 TEST_CASE("a response repeats its request with the defaults of the API") {
   const auto plain = with(R"("model":"x")");
   REQUIRE(plain);
-  CHECK(plain->wish.echo ==
-        R"("background":false,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,)"
-        R"("previous_response_id":null,"reasoning":{"effort":null,"summary":null},"service_tier":"default","store":true,"temperature":1,)"
-        R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1,"truncation":"disabled")");
+  CHECK(
+      plain->wish.echo ==
+      R"("access_programs":null,"background":false,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,)"
+      R"("previous_response_id":null,"reasoning":{"effort":null,"summary":null},"service_tier":"default","store":true,"temperature":1,)"
+      R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1,"truncation":"disabled")");
   const auto echoed = with(R"("instructions":"I","metadata":{"k":"v"},"parallel_tool_calls":false,"previous_response_id":"resp_1",
     "reasoning":{"effort":"low","summary":"auto"},"store":false,"text":{"verbosity":"low"},"tool_choice":"none","truncation":"auto",
     "prompt_cache_key":"p","client_metadata":{"x":1},"unknown":[],"max_output_tokens":5,"top_logprobs":2,"include":["reasoning.encrypted_content"],
@@ -240,7 +271,7 @@ TEST_CASE("a response repeats its request with the defaults of the API") {
   REQUIRE(echoed);
   CHECK(
       echoed->wish.echo ==
-      R"("background":false,"instructions":"I","max_output_tokens":5,"max_tool_calls":null,"metadata":{"k":"v"},"parallel_tool_calls":false,)"
+      R"("access_programs":null,"background":false,"instructions":"I","max_output_tokens":5,"max_tool_calls":null,"metadata":{"k":"v"},"parallel_tool_calls":false,)"
       R"("previous_response_id":"resp_1","reasoning":{"effort":"low","summary":"auto"},"service_tier":"default","store":false,"temperature":1,)"
       R"("text":{"format":{"type":"text"},"verbosity":"low"},"tool_choice":"none","tools":[{"type":"web_search"}],"top_logprobs":2,"top_p":1,)"
       R"("truncation":"auto","prompt_cache_key":"p")");

@@ -128,6 +128,37 @@ TEST_CASE("a Responses stream shows reasoning and text as items with their parts
   CHECK(whole(events) == response("completed", done + "," + said, usage_json));
 }
 
+TEST_CASE("who asks for summaries is told the reasoning once, as the only part of one") {
+  auto wish = plain_wish();
+  wish->summarised = wish->encrypted_reasoning = true;
+  const auto seal = [](std::string_view text) { return "sealed:" + std::string(text); };
+  const std::string thought = R"({"id":"rs_00000000000000ab0","type":"reasoning","summary":[)";
+  const std::string thought_part = R"({"type":"summary_text","text":)";
+  const auto done = thought + thought_part + R"("hm"}],"encrypted_content":"sealed:hm","status":"completed"})";
+  frames expected;
+  expected.begin()
+      .item("added", 0, thought + R"(],"status":"in_progress"})")
+      .of("reasoning_summary_part.added", rs + "0", 0, ",\"summary_index\":0,\"part\":" + thought_part + "\"\"}")
+      .of("reasoning_summary_text.delta", rs + "0", 0, R"(,"summary_index":0,"delta":"h")")
+      .of("reasoning_summary_text.delta", rs + "0", 0, R"(,"summary_index":0,"delta":"m")")
+      .of("reasoning_summary_text.done", rs + "0", 0, R"(,"summary_index":0,"text":"hm")")
+      .of("reasoning_summary_part.done", rs + "0", 0, ",\"summary_index\":0,\"part\":" + thought_part + "\"hm\"}")
+      .item("done", 0, done)
+      .add("response.completed", ",\"response\":" + response("completed", done, usage_json));
+  const auto events = answer_events().started(10, 8).reasoning("h").reasoning("m").finished(turn_end::stop, usage);
+  CHECK(streamed(events, wish, seal) == expected.text());
+  CHECK(whole(events, wish, seal) == response("completed", done, usage_json));
+}
+
+TEST_CASE("an item's id says whether it is of the form that ours have") {
+  CHECK(is_own_item("rs_00000000000000ab0"));
+  CHECK(is_own_item("rs_00000000000000ab12"));
+  CHECK_FALSE(is_own_item("rs_00000000000000ab"));
+  CHECK_FALSE(is_own_item("rs_00000000000000AB0"));
+  CHECK_FALSE(is_own_item("rs_68a1f0c2d4b08197a3c1e5f7092b4d6e0a1b2c3d4e5f6071"));
+  CHECK_FALSE(is_own_item(""));
+}
+
 TEST_CASE("calls are items of their own with their arguments as they come, and space between items is left out") {
   const auto said = message_item(msg + "0", R"(\n\nI look.)", "completed");
   const auto first = call_item(fc + "1", "call_a", "ls", R"({\"p\":1})", "completed");

@@ -4,12 +4,17 @@ import unittest
 import test_opencode
 from agents import LAST_WORDS, PACKAGES, Story, call, check_story, playing, run
 
-LEAD = ["I will run it.\n" + call("exec_command", cmd="echo marker-one"),
+# Told as a summary, since Codex asks for one; it would show the content too.
+THOUGHT = "A command comes first."
+LEAD = [f"<think>\n{THOUGHT}\n</think>\n\nI will run it.\n" + call("exec_command", cmd="echo marker-one"),
         "Now a helper.\n" + call("spawn_agent", message="Count the things in this folder."),
         LAST_WORDS]
 CHILD = ["<think>\nThings have to be counted.\n</think>\n\n" + call("exec_command", cmd="ls -a"), "There are three things."]
 CONFIG = """model = "scripted"
 model_provider = "troupe"
+model_supports_reasoning_summaries = true
+model_reasoning_summary = "auto"
+show_raw_agent_reasoning = true
 [model_providers.troupe]
 name = "Troupe"
 base_url = "http://127.0.0.1:{port}/v1"
@@ -42,6 +47,7 @@ class Codex(unittest.TestCase):
                                folder, {"CODEX_HOME": str(home)})
             self.assertEqual(status, 0, said)
             self.assertIn(LAST_WORDS, said)
+            self.assertEqual(said.count(THOUGHT), 1, said)
             check_story(self, story, lead_turns=(3, 4))  # once more when it is told that the subagent has ended
             self.assertEqual(story.paused_on, {(False, 1): ["exec_command"], (False, 2): ["spawn_agent"], (True, 1): ["exec_command"]})
 

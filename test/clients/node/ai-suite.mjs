@@ -22,15 +22,15 @@ function scripted(seeds, more = {}) {
   return { send, statuses };
 }
 
-/// `make({url, fetch})` is a provider's model; a provider may leave out reasoning, of which its vendor's protocol knows nothing.
-export function aiSuite(name, make, { reasons = true } = {}) {
+/// `make({url, fetch})` is a provider's model; a provider may leave out reasoning, of which its vendor's protocol knows nothing, or which has to be asked for.
+export function aiSuite(name, make, { reasons = true, providerOptions } = {}) {
   let server;
   before(async () => (server = await serve(oneTurnAtOnce)));
   after(() => server.stop());
 
   const fields = (seeds, { more, ...rest } = {}) => {
     const { send, statuses } = scripted(seeds, more);
-    return { statuses, options: { model: make({ url: server.url, fetch: send }), messages: question, maxRetries: 0, ...rest } };
+    return { statuses, options: { model: make({ url: server.url, fetch: send }), messages: question, maxRetries: 0, providerOptions, ...rest } };
   };
   const generate = (seeds, more) => generateText(fields(seeds, more).options);
   const tools = {

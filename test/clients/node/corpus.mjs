@@ -8,6 +8,8 @@ const answersBefore = read("answers.json").length;
 
 export const corpus = read("corpus.json");
 corpus.cases.forEach((each, index) => (each.seed = answersBefore + index));
+/// Which answers of the script make the long conversation, in its order.
+export const historySeeds = corpus.history.map((_, index) => answersBefore + corpus.cases.length + index);
 export const caseNamed = (name) => corpus.cases.find((each) => each.name === name);
 export const answerOf = ({ answer, answer_repeated }) => answer ?? answer_repeated.text.repeat(answer_repeated.times);
 
@@ -132,17 +134,18 @@ export const responses = {
   }),
   streamed: { stream: true },
   whole(response) {
-    const parts = response.output.flatMap(({ type, content }) => (type === "function_call" ? [] : (content ?? [])));
-    const joined = (type) => parts.filter((part) => part.type === type).map((part) => part.text).join("");
-    return responsesView(joined("output_text"), joined("reasoning_text"), response.output.filter(({ type }) => type === "function_call"), response);
+    const parts = response.output.flatMap(({ type, content, summary }) => (type === "function_call" ? [] : [...(summary ?? []), ...(content ?? [])]));
+    const joined = (...types) => parts.filter((part) => types.includes(part.type)).map((part) => part.text).join("");
+    return responsesView(joined("output_text"), joined("reasoning_text", "summary_text"), response.output.filter(({ type }) => type === "function_call"), response);
   },
   stream(events) {
     const told = (type) => events.filter((event) => event.type === type);
     const calls = told("response.output_item.added").filter(({ item }) => item.type === "function_call").map(({ item, output_index }) => ({
       name: item.name, arguments: told("response.function_call_arguments.delta").filter((event) => event.output_index === output_index).map(({ delta }) => delta).join(""),
     }));
-    const joined = (type) => told(type).map(({ delta }) => delta).join("");
-    return responsesView(joined("response.output_text.delta"), joined("response.reasoning_text.delta"), calls, events.at(-1).response);
+    const joined = (...types) => types.flatMap(told).map(({ delta }) => delta).join("");
+    const reasoning = joined("response.reasoning_text.delta", "response.reasoning_summary_text.delta");
+    return responsesView(joined("response.output_text.delta"), reasoning, calls, events.at(-1).response);
   },
 };
 

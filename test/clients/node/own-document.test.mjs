@@ -1,7 +1,7 @@
 // What the control surface answers, held against the server's own document: sessions, events, health, tokens, and what is refused.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { chat, caseNamed } from "./corpus.mjs";
+import { caseNamed, chat, messages, responses } from "./corpus.mjs";
 import { ownValidator } from "./schemas.mjs";
 import { eventually, serve } from "./server.mjs";
 import { send } from "./wire.mjs";
@@ -62,6 +62,48 @@ test("the node's state", async () => {
   await ask("get", "/ready", 200);
   assert.deepEqual(await ask("get", "/live", 200), { status: "live" });
   assert.match((await send(server.url, "/metrics", undefined, {}, "GET")).text, /^# HELP /);
+});
+
+test("a response's life", async () => {
+  const path = "/v1/responses/{id}", body = { model: "scripted", seed: 2, input: "How long is it?", reasoning: { summary: "auto" }, agent_hints: { echo: true } };
+  const { id, output, agent_hints, prompt_cache_diagnostics } = await ask("post", "/v1/responses", 200, { body: { ...body, prompt_cache_options: { comparison_response_id: "resp_x" } } });
+  assert.deepEqual([output[0].summary[0].text.trim(), output[0].content], ["The file has 20 lines.", undefined]);
+  assert.deepEqual([agent_hints.cache_miss, prompt_cache_diagnostics], [null, { cache_miss: null }]);
+  assert.equal((await ask("get", path, 200, { at: `/v1/responses/${id}` })).id, id);
+  const more = { ...body, input: [{ role: "user", content: "Sure?" }], previous_response_id: id, store: true };
+  const next = await ask("post", "/v1/responses", 200, { body: more });
+  const items = await ask("get", `${path}/input_items`, 200, { at: `/v1/responses/${next.id}/input_items?order=asc&limit=3` });
+  assert.deepEqual([items.data.map(({ type }) => type), items.has_more], [["message", "reasoning", "message"], true]);
+  const { input_tokens } = await ask("post", "/v1/responses/input_tokens", 200, { body: { model: "scripted", input: more.input, previous_response_id: id } });
+  assert.equal(input_tokens, next.usage.input_tokens);
+  assert.equal((await ask("post", `${path}/cancel`, 400, { at: `/v1/responses/${id}/cancel` })).error.param, "response_id");
+  assert.equal((await ask("delete", path, 200, { at: `/v1/responses/${id}` })).deleted, true);
+  assert.equal((await ask("get", path, 404, { at: `/v1/responses/${id}` })).error.code, "not_found");
+  assert.equal((await ask("post", "/v1/responses", 400, { body: more })).error.code, "previous_response_not_found");
+});
+
+test("hints are told back by each protocol, whole and streamed", async () => {
+  for (const protocol of [chat, messages, responses]) {
+    const body = { ...protocol.body(caseNamed("a short text")), agent_hints: { echo: true, sched: { priority: 101 }, pause: { expect_ms: "long" } } };
+    for (const more of [{}, protocol.streamed]) {
+      const { status, json, events } = await send(server.url, protocol.path, { ...body, agent_hints: { ...body.agent_hints, pause: {} }, ...more });
+      assert.equal(status, 200, JSON.stringify(json));
+      const kind = `post ${protocol.path} 200`;
+      if (json) assert.deepEqual(own(kind, json), []);
+      for (const event of events ?? []) assert.deepEqual(own(`${kind} text/event-stream`, event), []);
+      const told = [json ?? events.map((event) => event.response ?? event)].flat().map(({ agent_hints }) => agent_hints).filter(Boolean);
+      assert.deepEqual(told.map(({ clipped }) => clipped), [{ "sched.priority": { asked: 101, given: 100 } }]);
+    }
+    assert.equal((await ask("post", protocol.path, 400, { body })).error.type, "invalid_request_error");
+  }
+});
+
+test("what a router tells", async () => {
+  const actions = ["pin", "sing"].map((action_type) => ({ action_id: action_type, action_type, action_version: 1, payload: { session: "told-by-router", ttl_ms: 1000 } }));
+  await ask("post", "/v1/sessions", 200, { body: { id: "told-by-router" } });
+  const { outcomes } = await ask("post", "/v1/kv_hints", 200, { body: { protocol_version: "0.1", message_id: "m1", actions } });
+  assert.deepEqual(outcomes.map(({ action_id, outcome }) => [action_id, outcome]), [["pin", "deferred"], ["sing", "rejected"]]);
+  assert.equal((await ask("post", "/v1/kv_hints", 400, { body: {} })).error.param, "message_id");
 });
 
 test("tokens and text", async () => {

@@ -39,6 +39,8 @@ const extensions = [
   ...["lifecycle", "capabilities", "line", "deprecated_at", "retires_at"].map((member) => ["openai", "Models.Model", member, {}]),
   ["openai", "Response", "store", { type: "boolean" }],
   ["openai", "ResponseFunctionCallArgumentsDoneEvent", "name", { type: "string" }],
+  // As the parts of the same answer have them.
+  ...["Delta", "Done"].flatMap((of) => ["Logprob", "Logprob.TopLogprob"].map((type) => ["openai", `ResponseText${of}Event.${type}`, "bytes", { type: "array" }])),
   ...["object", "created", "owned_by", "max_model_len", "context_length"].map((member) => ["anthropic", "ModelInfo", member, {}]),
 ];
 

@@ -1,6 +1,6 @@
 """What the tests of all clients serve: the built-in model on a worker with scripted answers, chosen by the request's seed.
 
-The first answers are those of answers.json; those of the corpus follow in its order.
+The first answers are those of answers.json; those of the corpus follow in its order, then those of its long conversation (`history`).
 """
 import contextlib
 import json
@@ -28,7 +28,8 @@ def answer_of(case):
 @contextlib.contextmanager
 def script_of_corpus():
     """A file with all answers; gone afterwards."""
-    answers = json.loads(ANSWERS.read_text()) + [answer_of(case) for case in json.loads((CLIENTS / "corpus.json").read_text())["cases"]]
+    corpus = json.loads((CLIENTS / "corpus.json").read_text())
+    answers = json.loads(ANSWERS.read_text()) + [answer_of(case) for case in corpus["cases"]] + corpus["history"]
     with tempfile.NamedTemporaryFile("w", prefix="troupe-answers-", suffix=".json") as file:
         json.dump(answers, file)
         file.flush()
