@@ -7,6 +7,18 @@
 #include "engine/core/block_pool_state.hpp"
 
 namespace troupe::core {
+namespace {
+
+/// Pins have a share of the pool, and a tenant's pins its share of that.
+std::vector<std::uint32_t> tenant_pins_max(const block_pool_options& chosen) {
+  std::vector<std::uint32_t> pins_max;
+  if (has_bounds(chosen.tenants))
+    for (const auto& each : chosen.tenants)
+      pins_max.push_back(static_cast<std::uint32_t>(chosen.block_count * chosen.pinned_share_max * each.share_max));
+  return pins_max;
+}
+
+}  // namespace
 
 block_pool::state::state(const block_pool_options& chosen)
     : options(chosen),
@@ -14,8 +26,11 @@ block_pool::state::state(const block_pool_options& chosen)
       tokens(std::size_t{chosen.block_count} * chosen.block_tokens),
       by_hash(chosen.block_count),
       owners(chosen.block_count),
-      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count, .is_below = chosen.is_below})),
-      intents(chosen.block_count, static_cast<std::uint32_t>(chosen.block_count * chosen.pinned_share_max)),
+      shares(chosen.block_count, chosen.tenants),
+      policy(make_retention_policy(chosen.retention, {.block_count = chosen.block_count,
+                                                      .is_below = chosen.is_below,
+                                                      .tenants = shares.is_bounded() ? chosen.tenants.size() : 0})),
+      intents(chosen.block_count, static_cast<std::uint32_t>(chosen.block_count * chosen.pinned_share_max), tenant_pins_max(chosen)),
       pinned(chosen.block_count),
       ranks_by_role(chosen.retention == "priority") {
   if (!policy) throw std::invalid_argument("no retention policy is called " + chosen.retention);
@@ -78,9 +93,8 @@ void block_pool::state::uncache(block_index block, eviction_cause cause) {
   owners.forget_block(block);
   if (record.parent != no_block) --records[record.parent].children;
   --by_role[static_cast<std::size_t>(record.role)];
-  record = {};
+  free(block);
   --cached;
-  free_blocks.push_back(block);
   take_ranks();
 }
 
@@ -97,7 +111,15 @@ void block_pool::state::take_ranks() {
 
 void block_pool::state::evict(const eviction& gone) { uncache(gone.block, gone.cause); }
 
-block_index block_pool::state::lease_private(block_index block) {
+void block_pool::state::free(block_index block) {
+  shares.give(records[block].tenant);
+  records[block] = {};
+  free_blocks.push_back(block);
+}
+
+block_index block_pool::state::lease_private(block_index block, tenant_index tenant) {
+  records[block].tenant = tenant;
+  shares.take(tenant);
   records[block].state = block_state::leased_private;
   records[block].leases = records[block].uses = 1;
   ++leased;
@@ -108,9 +130,9 @@ void block_pool::state::own(owner_id owner, block_index block) {
   while (block != no_block && owners.add(owner, block)) block = records[block].parent;
 }
 
-block_index block_pool::state::take_block() {
+block_index block_pool::state::take_block(tenant_index tenant) {
   if (free_blocks.empty()) {
-    const eviction gone = policy->victim({}, now);
+    const eviction gone = victim({}, tenant);
     if (gone.block == no_block) throw std::logic_error("no idle block may leave");
     evict(gone);
   }
@@ -132,7 +154,8 @@ void block_pool::state::store(block_index block, const block_identity& identity,
     begin_use(parent_block);  // the block is leased: its parent has one more child in use
   }
   policy->stored(block, parent_block);
-  intents.stored(block, parent_block, identity.hash);
+  if (shares.is_bounded()) policy->belongs(block, record.tenant);
+  intents.stored(block, parent_block, identity.hash, record.tenant);
   take_ranks();
   std::ranges::copy(content, tokens_of(block).begin());
   by_hash.insert(identity.hash.low, block);
@@ -205,23 +228,25 @@ block_pool::prefix_peek block_pool::peek_prefix(std::span<const block_identity> 
   return found;
 }
 
-bool block_pool::acquire_private(std::uint32_t count, std::vector<block_index>& table) {
+bool block_pool::acquire_private(std::uint32_t count, std::vector<block_index>& table, tenant_index tenant) {
   state& s = *state_;
+  tenant = s.shares.known(tenant);
   if (count > available()) return false;
-  for (; count > 0; --count) table.push_back(s.lease_private(s.take_block()));
+  for (; count > 0; --count) table.push_back(s.lease_private(s.take_block(tenant), tenant));
   return true;
 }
 
 std::uint32_t block_pool::acquire_worthwhile(std::uint32_t count, const newcomer& comes, std::vector<block_index>& table) {
   state& s = *state_;
+  const tenant_index tenant = s.shares.known(comes.tenant);
   std::uint32_t taken = 0;
   for (; taken < count && available() > 0; ++taken) {
     if (s.free_blocks.empty()) {
-      const eviction gone = s.policy->victim({s.stream_of(comes.owner), comes.depth + taken, comes.rank}, s.now);
+      const eviction gone = s.victim({s.stream_of(comes.owner), comes.depth + taken, comes.rank}, tenant);
       if (gone.block == no_block) break;
       s.evict(gone);
     }
-    table.push_back(s.lease_private(s.take_block()));
+    table.push_back(s.lease_private(s.take_block(tenant), tenant));
   }
   return taken;
 }
@@ -259,8 +284,7 @@ void block_pool::release(block_index block) {
   if (record.leases == 0) throw std::logic_error("a lease was ended twice");
   if (--record.leases == 0) --s.leased;
   if (record.state == block_state::leased_private) {
-    record = {};
-    s.free_blocks.push_back(block);
+    s.free(block);
   } else {
     s.end_use(block);
   }
@@ -310,7 +334,7 @@ std::uint32_t block_pool::forget(owner_id owner, std::span<const block_identity>
 
 block_pool::cached_block block_pool::describe(block_index block) const {
   const block_record& record = state_->records.at(block);
-  return {record.identity, record.parent_hash, std::as_const(*state_).tokens_of(block), record.role};
+  return {record.identity, record.parent_hash, std::as_const(*state_).tokens_of(block), record.role, record.tenant};
 }
 
 std::vector<owner_id> block_pool::owners(block_index block) const { return state_->owners.of(block); }

@@ -6,7 +6,8 @@
 //   private   leased by one sequence, content not yet complete (no hash)
 //   cached    complete and published under its hash; leased by 0..n sequences; with 0 leases it can be evicted
 // A cached block's parent is cached too ("monotone"). A cached block is idle when neither it nor a block below it is leased; which of
-// the idle ones leaves next is the retention policy's to say. To the policy a stream is an owner that has opened a turn here.
+// the idle ones leaves next is the retention policy's to say. To the policy a stream is an owner that has opened a turn here. Those of a
+// tenant with more than its share leave before all others (block_pool_shares.cpp); a block is one tenant's from its first lease on.
 #pragma once
 
 #include <cstdint>
@@ -60,13 +61,14 @@ class block_pool {
     std::uint32_t idle = 0;     ///< of them, those that would no longer be available
   };
   [[nodiscard]] prefix_peek peek_prefix(std::span<const block_identity> chain, block_hash root, std::span<const token_id> tokens) const;
-  /// Leases `count` private blocks, evicting leaves if needed. All or nothing.
-  bool acquire_private(std::uint32_t count, std::vector<block_index>& table);
+  /// Leases `count` private blocks of this tenant, evicting leaves if needed. All or nothing.
+  bool acquire_private(std::uint32_t count, std::vector<block_index>& table, tenant_index tenant = 0);
   /// The same for up to `count` blocks of `owner` from `depth` on that may only displace what is worth less. Returns how many.
   struct newcomer {
     owner_id owner;
     std::uint32_t depth = 0;
     std::uint8_t rank = rank_default;
+    tenant_index tenant = 0;
   };
   std::uint32_t acquire_worthwhile(std::uint32_t count, const newcomer& comes, std::vector<block_index>& table);
   /// How many private blocks could be leased now, by taking free blocks and evicting.
@@ -103,6 +105,7 @@ class block_pool {
     block_hash parent;
     std::span<const token_id> tokens;
     block_role role = block_role::unknown;
+    tenant_index tenant = 0;
   };
   [[nodiscard]] cached_block describe(block_index block) const;
   [[nodiscard]] std::vector<owner_id> owners(block_index block) const;
@@ -130,6 +133,7 @@ class block_pool {
   [[nodiscard]] std::uint32_t block_count() const noexcept;
   [[nodiscard]] std::uint32_t block_tokens() const noexcept;
   [[nodiscard]] block_pool_counts counts() const noexcept;
+  [[nodiscard]] const tenant_shares& tenants() const noexcept;  ///< blocks by tenant, private ones too
   /// Every cached block, parents before children: what a new router shard asks for.
   [[nodiscard]] std::vector<block_event> snapshot() const;
   /// Events since the last call. Call it after each operation or step: what nobody takes accumulates.

@@ -78,6 +78,14 @@ violation check_uses(const std::vector<block_record>& records) {
   return std::nullopt;
 }
 
+/// Pins by tenant, where tenants have bounds.
+violation check_pins(const std::vector<block_record>& records, const block_intents& intents) {
+  std::vector<std::uint32_t> pins(intents.tenant_pins().size());
+  for (block_index block = 0; block < records.size() && !pins.empty(); ++block)
+    pins[records[block].tenant] += records[block].state == block_state::cached && intents.is_pinned(block);
+  return pins == intents.tenant_pins() ? violation{} : std::string("the pins by tenant disagree with the blocks");
+}
+
 }  // namespace
 
 std::optional<std::string> block_pool::check_integrity() const {
@@ -85,8 +93,10 @@ std::optional<std::string> block_pool::check_integrity() const {
   const auto& records = s.records;
   std::uint32_t idle = 0, idle_pinned = 0, leased = 0, cached = 0, listed_free = 0;
   std::array<std::uint32_t, block_roles> by_role{};
+  std::vector<std::uint32_t> by_tenant(s.shares.blocks().size());
   for (block_index block = 0; block < records.size(); ++block) {
     const block_record& record = records[block];
+    if (record.state != block_state::free && !by_tenant.empty()) ++by_tenant[record.tenant];
     if (auto found = check_record(records, block)) return found;
     const bool is_cached = record.state == block_state::cached;
     leased += record.leases > 0;
@@ -104,6 +114,8 @@ std::optional<std::string> block_pool::check_integrity() const {
   if (auto found = check_uses(records)) return found;
   if (auto found = s.owners.check_integrity()) return found;
   if (leased != s.leased || cached != s.cached || cached != s.by_hash.size()) return std::string("block counts disagree with the blocks");
+  if (by_tenant != s.shares.blocks() || !s.shares.is_consistent()) return std::string("the counts by tenant disagree with the blocks");
+  if (auto found = check_pins(s.records, s.intents)) return found;
   if (by_role != s.by_role) return std::string("the counts by role disagree with the blocks");
   if (s.idle != idle || s.idle_pinned != idle_pinned) return std::string("the count of idle blocks disagrees with the blocks");
   std::vector<bool> seen(records.size());

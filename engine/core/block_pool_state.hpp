@@ -23,6 +23,7 @@ struct block_record {
   block_state state = block_state::free;
   block_role role = block_role::unknown;
   eviction_cause unowned_by = eviction_cause::death;  ///< why its last owner has left
+  tenant_index tenant = 0;                            ///< of a block that is not free
 };
 
 struct block_pool::state {
@@ -53,8 +54,15 @@ struct block_pool::state {
   void open_turn(owner_id owner, const turn_opening& opening, std::span<const block_index> resident);
   /// no_stream: it has opened no turn here, or is gone.
   [[nodiscard]] stream_id stream_of(owner_id owner) const;
-  block_index take_block();
-  block_index lease_private(block_index block);
+  block_index take_block(tenant_index tenant);
+  block_index lease_private(block_index block, tenant_index tenant);
+  /// Its content is gone.
+  void free(block_index block);
+
+  // block_pool_shares.cpp
+  /// Which block leaves for one of this tenant.
+  eviction victim(const retention_policy::question& asked, tenant_index tenant);
+  eviction victim_by_share(const retention_policy::question& asked, tenant_index tenant);
   void evict(const eviction& gone);
   /// Ranks have changed: the policy hears of it, and what is pinned is no longer available.
   void take_ranks();
@@ -76,6 +84,7 @@ struct block_pool::state {
   std::vector<block_index> free_blocks;  ///< the last one is taken first
   flat_table by_hash;
   block_owners owners;
+  tenant_shares shares;
   std::unique_ptr<retention_policy> policy;
   block_intents intents;
   std::vector<bool> pinned;            ///< as far as `idle_pinned` counts it

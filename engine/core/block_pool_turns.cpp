@@ -29,7 +29,7 @@ void block_pool::state::open_turn(owner_id owner, const turn_opening& opening, s
   }
   lowest_tiers.erase(owner);
   if (opening.max_tier != tier_level::remote) lowest_tiers.emplace(owner, opening.max_tier);
-  policy->turn_started({stream, opening.turn, opening.input, resident, opening.blocks}, now);
+  policy->turn_started({stream, opening.turn, opening.input, resident, opening.blocks, shares.known(opening.tenant)}, now);
 }
 
 void block_pool::claim(owner_id owner, std::span<const block_index> table) {

@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/core/block_hash.hpp"
 #include "engine/core/block_role.hpp"
 #include "engine/core/retention/retention_policy.hpp"
+#include "engine/core/tenant_shares.hpp"
 
 namespace troupe::core {
 
@@ -17,6 +19,7 @@ struct block_pool_options {
   std::string retention = "lru";  ///< a retention policy's name; an unknown one throws
   double pinned_share_max = 0.5;  ///< of the blocks that pins may keep
   bool is_below = false;          ///< a tier below a device: it has copies (retention_options)
+  std::vector<tenant_share> tenants = {};  ///< by tenant_index; empty: nobody asks whose a block is
 };
 
 /// What changed in the cache, in order; the worker forwards it to the router shards.
@@ -43,6 +46,7 @@ struct turn_opening {
   turn_input input = turn_input::unknown;
   std::uint32_t blocks = 0;  ///< of the whole prompt
   tier_level max_tier = tier_level::remote;  ///< the lowest that may keep what only owners like this one have
+  tenant_index tenant = 0;
 };
 
 }  // namespace troupe::core

@@ -25,7 +25,7 @@ expected<std::unique_ptr<host_pool>> host_pool::make(const host_pool_options& op
 }
 
 host_pool::host_pool(const host_pool_options& options, std::shared_ptr<memory_region> memory)
-    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max, true}), offered_to_(options.block_count, tier_level::host), was_shared_(options.block_count, false) {}
+    : options_(options), memory_(std::move(memory)), pool_({options.block_count, options.block_tokens, options.retention, options.pinned_share_max, true, options.tenants}), offered_to_(options.block_count, tier_level::host), was_shared_(options.block_count, false) {}
 
 /// Nothing is displaced for a block that could not be stored: its parent must be here or come with it.
 block_index host_pool::reserve(const tier_block& offered, std::span<const block_hash> granted) {
@@ -34,7 +34,7 @@ block_index host_pool::reserve(const tier_block& offered, std::span<const block_
       offered.parent.low == 0 || pool_.is_cached(offered.parent) || std::ranges::find(granted, offered.parent) != granted.end();
   if (has_parent && offered.tokens.size() == options_.block_tokens)
     for (const owner_id owner : offered.owners)
-      if (pool_.acquire_worthwhile(1, {.owner = owner, .rank = offered.rank}, slot) == 1) return slot.front();
+      if (pool_.acquire_worthwhile(1, {.owner = owner, .rank = offered.rank, .tenant = offered.tenant}, slot) == 1) return slot.front();
   ++refused_;
   return no_block;
 }
@@ -219,7 +219,7 @@ store_get host_pool::begin_load(std::uint64_t load, const lease_request& request
   pool_.acquire_prefix(chain.blocks, chain.root, chain.tokens, request.owner, begun.table, address_of(request.opening));
   begun.first = static_cast<std::uint32_t>(begun.table.size());
   count = std::min({count, pool_.available(), static_cast<std::uint32_t>(chain.blocks.size()) - begun.first});
-  pool_.acquire_private(count, begun.table);
+  pool_.acquire_private(count, begun.table, request.tenant);
   store_get get{load, request.chain, begun.first, {}, memory_};
   for (const block_index slot : std::span(begun.table).subspan(begun.first)) get.slots.push_back(address(slot));
   loading_.insert_or_assign(load, std::move(begun));

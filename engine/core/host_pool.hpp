@@ -32,6 +32,7 @@ struct host_pool_options {
   bool has_stores = false;  ///< there is something to put blocks into
   std::string retention = "lru";
   double pinned_share_max = 0.5;
+  std::vector<tenant_share> tenants = {};
 };
 
 struct host_pool_counts {
@@ -85,6 +86,7 @@ class host_pool {
   [[nodiscard]] std::vector<block_event> snapshot() const { return pool_.snapshot(); }
   [[nodiscard]] const host_pool_options& options() const noexcept { return options_; }
   [[nodiscard]] host_pool_counts counts() const noexcept;
+  [[nodiscard]] const tenant_shares& tenants() const noexcept { return pool_.tenants(); }
   [[nodiscard]] bool is_cached(const block_hash& hash) const { return pool_.is_cached(hash); }
   /// The pool's invariants, and that slots and leases agree with its leases.
   [[nodiscard]] std::optional<std::string> check_integrity() const;

@@ -57,7 +57,7 @@ std::optional<slot_request> offloader::offer(instant now) {
       withheld_.insert(held.identity.hash);
       continue;
     }
-    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role, std::move(owners), pool_.rank(block)});
+    request.blocks.push_back({held.identity, held.parent, {held.tokens.begin(), held.tokens.end()}, held.role, std::move(owners), pool_.rank(block), held.tenant});
     pool_.lease(block);
     batch_.push_back(block);
   }

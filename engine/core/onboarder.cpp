@@ -29,6 +29,7 @@ lease_request onboarder::ask(sequence_spec spec, instant now, purpose why) {
     held = pool_.acquire_prefix(chain->blocks, chain->root, chain->tokens, spec.owner, table, spec.is_ahead ? nullptr : &opening);
   }
   lease_request request{++questions_, spec.id, spec.owner, std::move(chain), held};
+  request.tenant = spec.tenant;
   if (why == purpose::admission && !spec.is_ahead) request.opening = opening_of(spec);
   job asking{std::move(spec), why, request.number, now, std::nullopt, std::move(table), 0, std::nullopt, 0};
   jobs_.insert_or_assign(request.id, std::move(asking));
@@ -146,10 +147,10 @@ onboarder::attempt onboarder::begin(job& waiting, const onboard_room& room) {
   if (is_turn && need_of(waiting) + reserved > available) return attempt::no_room;
   waiting.first = waiting.table.size();
   if (is_turn) {
-    pool_.acquire_private(count, waiting.table);
+    pool_.acquire_private(count, waiting.table, spec.tenant);
   } else {  // a prefetch takes what nobody needs, and displaces only what is worth less
     const auto spare = static_cast<std::uint32_t>(std::min<std::uint64_t>(count, available - std::min(available, reserved)));
-    pool_.acquire_worthwhile(spare, {.owner = spec.owner, .depth = held}, waiting.table);
+    pool_.acquire_worthwhile(spare, {.owner = spec.owner, .depth = held, .tenant = spec.tenant}, waiting.table);
   }
   if (waiting.table.size() == waiting.first) return give_up(attempt::not_worth_it);
   transfer_plan plan{transfer_plan::direction::to_device, {}};

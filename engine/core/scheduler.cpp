@@ -65,7 +65,7 @@ std::optional<failure> scheduler::state::refusal(const sequence_spec& spec) cons
 }
 
 turn_opening opening_of(const sequence_spec& spec) {
-  return {spec.id.value, spec.input, static_cast<std::uint32_t>(spec.chain.size()), spec.max_tier};
+  return {spec.id.value, spec.input, static_cast<std::uint32_t>(spec.chain.size()), spec.max_tier, spec.tenant};
 }
 
 std::uint64_t tokens_expected(const sequence_spec& spec) {

@@ -36,6 +36,7 @@ struct sequence_spec {
   std::vector<role_range> roles;            ///< of `tokens`, and of what will be generated
   block_hasher hasher;                      ///< to name the blocks that decoding completes
   owner_id owner;                           ///< whose blocks they become
+  tenant_index tenant = 0;                  ///< that of the owner
   turn_input input = turn_input::unknown;   ///< for the retention policy
   tier_level max_tier = tier_level::remote; ///< the lowest that may keep what only owners like this one have
   sampling_params sampling;

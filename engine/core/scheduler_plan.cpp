@@ -119,7 +119,7 @@ bool scheduler::state::reserve(sequence& asking, std::uint32_t end, std::vector<
     if (asking.in_flight == 0) finish(asking, finish_reason::length, {errc::none, "", ""}, events);
     return false;
   }
-  while (!pool.acquire_private(needed - static_cast<std::uint32_t>(asking.table.size()), asking.table)) {
+  while (!pool.acquire_private(needed - static_cast<std::uint32_t>(asking.table.size()), asking.table, asking.spec.tenant)) {
     if (draining > 0 || (gate != nullptr && gate->is_releasing())) return false;
     sequence& victim = *running.back();
     const bool is_asking = &victim == &asking;

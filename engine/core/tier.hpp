@@ -22,6 +22,7 @@ struct tier_block {
   block_role role = block_role::unknown;
   std::vector<owner_id> owners = {};  ///< it displaces only what is worth less than to one of them
   std::uint8_t rank = rank_default;
+  tenant_index tenant = 0;
 };
 
 /// Room for blocks that the device holds; parents before children.
@@ -65,6 +66,7 @@ struct lease_request {
   std::uint32_t from = 0;
   double computed_block_s = 0;  ///< what one block would take to compute; 0: not known, or nothing waits for it
   std::optional<turn_opening> opening = std::nullopt;  ///< of an admission; a prefetch opens no turn
+  tenant_index tenant = 0;
 };
 struct lease_grant {
   std::uint64_t number = 0;

@@ -33,6 +33,8 @@ inline constexpr block_index no_block = ~block_index{0};
 using ticket_id = strong_id<struct ticket_tag, std::uint64_t>;
 /// Who keeps a cached block alive: the 64-bit hash of a (tenant, session, incarnation).
 using owner_id = strong_id<struct owner_tag, std::uint64_t>;
+/// A tenant by its place in the config, small and dense: 0 is `default`.
+using tenant_index = std::uint16_t;
 
 /// 128-bit chained identity of a block and all before it. `low` alone is the id in the prefix index.
 struct block_hash {

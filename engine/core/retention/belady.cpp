@@ -53,6 +53,7 @@ std::uint32_t belady_policy::farthest() {
 }
 
 eviction belady_policy::victim(const question& asked, instant) {
+  if (asked.tenant) return {};  // the lab has no tenants
   const std::uint32_t at = farthest();
   const bucket& from = waiting_[at];
   if (from.blocks.size() == from.gone) return {};

@@ -6,11 +6,25 @@ namespace troupe::core {
 
 void block_intents::absorb() {
   for (const auto& change : marks_.take_changes()) {
-    const bool is_pinned = change.rank >= rank_pinned;
-    if (is_pinned != pinned_[change.block]) is_pinned ? ++pinned_count_ : --pinned_count_;
-    pinned_[change.block] = is_pinned;
+    set_pinned(change.block, change.rank >= rank_pinned);
     changes_.push_back(change);
   }
+}
+
+void block_intents::set_pinned(block_index block, bool is_pinned) {
+  if (is_pinned == pinned_[block]) return;
+  pinned_[block] = is_pinned;
+  is_pinned ? ++pinned_count_ : --pinned_count_;
+  if (tenant_pins_.empty()) return;
+  auto& pins = tenant_pins_[tenants_[block]];
+  is_pinned ? ++pins : --pins;
+}
+
+std::uint32_t block_intents::room_for(block_index block) const {
+  const std::uint32_t room = pinned_max_ - std::min(pinned_max_, pinned_count_);
+  if (tenant_pins_.empty()) return room;
+  const auto [pins, pins_max] = std::pair(tenant_pins_[tenants_[block]], tenant_pins_max_[tenants_[block]]);
+  return std::min(room, pins_max - std::min(pins_max, pins));
 }
 
 std::uint32_t block_intents::place(standing_wish& wish, block_index block) {
@@ -21,8 +35,7 @@ std::uint32_t block_intents::place(standing_wish& wish, block_index block) {
   if (wish.wish.rank >= rank_pinned) {
     std::uint32_t wanted = 0;  // a pin holds for all before it, so what is pinned already ends the count
     for (block_index at = block; at != no_block && !pinned_[at]; at = parents_[at]) ++wanted;
-    const std::uint32_t room = pinned_max_ - std::min(pinned_max_, pinned_count_);
-    clipped = wanted - std::min(wanted, room);
+    clipped = wanted - std::min(wanted, room_for(block));
     for (std::uint32_t left = clipped; left > 0; --left) block = parents_[block];
   }
   if (block == no_block || wish.wish.blocks <= clipped) return clipped;
@@ -31,9 +44,13 @@ std::uint32_t block_intents::place(standing_wish& wish, block_index block) {
   return clipped;
 }
 
-void block_intents::stored(block_index block, block_index parent, const block_hash& hash) {
+void block_intents::stored(block_index block, block_index parent, const block_hash& hash, tenant_index tenant) {
   if (block >= parents_.size()) parents_.resize(std::size_t{block} + 1, no_block);
   parents_[block] = parent;
+  if (!tenant_pins_.empty()) {
+    tenants_.resize(parents_.size());
+    tenants_[block] = tenant;
+  }
   marks_.stored(block, parent);
   const auto [first, last] = by_hash_.equal_range(hash.low);
   for (auto at = first; at != last; ++at)
@@ -43,8 +60,7 @@ void block_intents::stored(block_index block, block_index parent, const block_ha
 
 void block_intents::removed(block_index block) {
   marks_.removed(block);
-  if (pinned_[block]) --pinned_count_;
-  pinned_[block] = false;
+  set_pinned(block, false);
   absorb();
 }
 

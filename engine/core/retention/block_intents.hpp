@@ -34,9 +34,11 @@ struct intent_result {
 
 class block_intents {
  public:
-  block_intents(std::uint32_t block_count, std::uint32_t pinned_max) : marks_(block_count), pinned_(block_count), pinned_max_(pinned_max) {}
+  /// `tenant_pins_max`: by tenant, of their own blocks; empty: no further bound.
+  block_intents(std::uint32_t block_count, std::uint32_t pinned_max, std::vector<std::uint32_t> tenant_pins_max = {})
+      : marks_(block_count), pinned_(block_count), pinned_max_(pinned_max), tenant_pins_(tenant_pins_max.size()), tenant_pins_max_(std::move(tenant_pins_max)) {}
 
-  void stored(block_index block, block_index parent, const block_hash& hash);
+  void stored(block_index block, block_index parent, const block_hash& hash, tenant_index tenant = 0);
   void removed(block_index block);
   using finder = std::function<block_index(const block_hash&)>;
   struct intent {
@@ -56,6 +58,7 @@ class block_intents {
   [[nodiscard]] bool is_pinned(block_index block) const { return pinned_[block]; }
   [[nodiscard]] std::uint8_t rank_of(block_index block) const { return marks_.rank_of(block); }
   [[nodiscard]] std::uint32_t pinned() const noexcept { return pinned_count_; }
+  [[nodiscard]] const std::vector<std::uint32_t>& tenant_pins() const noexcept { return tenant_pins_; }  ///< as far as they are bounded
 
  private:
   struct standing_wish {
@@ -70,13 +73,18 @@ class block_intents {
 
   /// Returns how many blocks could not be pinned.
   std::uint32_t place(standing_wish& wish, block_index block);
+  void set_pinned(block_index block, bool is_pinned);
+  /// For pins of this block and those before it.
+  [[nodiscard]] std::uint32_t room_for(block_index block) const;
   void end(owner_id owner, std::uint64_t generation, const standing_wish& gone);
   void absorb();
 
   block_marks marks_;
   std::vector<bool> pinned_;
   std::vector<block_index> parents_;  ///< of blocks that are here
+  std::vector<tenant_index> tenants_;   ///< of blocks that are here, when tenants have bounds
   std::uint32_t pinned_max_, pinned_count_ = 0;
+  std::vector<std::uint32_t> tenant_pins_, tenant_pins_max_;
   std::unordered_map<owner_id, standing_intent> intents_;  ///< until their owner is released: a late one must be known as such
   std::unordered_multimap<std::uint64_t, owner_id> by_hash_;  ///< low hashes of what wishes name
   std::multimap<instant, std::pair<owner_id, std::uint64_t>> ends_;  ///< owners with their generation

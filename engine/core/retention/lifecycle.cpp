@@ -136,12 +136,13 @@ lifecycle_policy::context_id lifecycle_policy::begin_context(stream_id stream, c
     free_contexts_.pop_back();
   }
   contexts_[made].stream = stream;
+  contexts_[made].tenant = turn.tenant;
   return made;
 }
 
 void lifecycle_policy::forget(context_id gone, eviction_cause cause) {
   cut(contexts_[gone], 0, cause);
-  standings_.erase(gone);
+  standings_.erase(gone, contexts_[gone].tenant);
   changes_.erase(gone);
   contexts_[gone] = {};
   free_contexts_.push_back(gone);
@@ -281,7 +282,7 @@ void lifecycle_policy::rank(context_id which, instant now) {
 
 void lifecycle_policy::stand(context_id which) {
   const context_record& at = contexts_[which];
-  at.held.empty() ? standings_.erase(which) : standings_.put(which, {blocks_[at.held.back()].rank, at.worth, at.started});
+  at.held.empty() ? standings_.erase(which, at.tenant) : standings_.put(which, {blocks_[at.held.back()].rank, at.worth, at.started}, at.tenant);
 }
 
 void lifecycle_policy::advance(instant now) {
@@ -295,29 +296,38 @@ void lifecycle_policy::stand_anew() {
     if (standings_.contains(each) && standings_.key(each).rank != blocks_[contexts_[each].held.back()].rank) stand(each);
 }
 
+block_index lifecycle_policy::first_unclaimed(const question& asked) const {
+  return asked.tenant ? blocks_.first(*asked.tenant) : blocks_.first();
+}
+
+lifecycle_policy::context_id lifecycle_policy::least(const question& asked) const {
+  if (asked.tenant) return standings_.empty(*asked.tenant) ? no_context : standings_.first(*asked.tenant);
+  return standings_.empty() ? no_context : standings_.first();
+}
+
 eviction lifecycle_policy::victim(const question& asked, instant now) {
   advance(now);
   stand_anew();
   for (;;) {
-    const block_index unclaimed = blocks_.first();
-    if (standings_.empty()) return {unclaimed, unclaimed == no_block ? eviction_cause::capacity : blocks_[unclaimed].cause};
-    const context_id least = standings_.first();
-    context_record& at = contexts_[least];
+    const block_index unclaimed = first_unclaimed(asked);
+    const context_id worst = least(asked);
+    if (worst == no_context) return {unclaimed, unclaimed == no_block ? eviction_cause::capacity : blocks_[unclaimed].cause};
+    context_record& at = contexts_[worst];
     const resident_block& last = blocks_[at.held.back()];
     if (unclaimed != no_block && blocks_[unclaimed].rank <= last.rank) return {unclaimed, blocks_[unclaimed].cause};
     if (!last.is_idle && last.claims == 1) {  // shared ones are given up at once: others keep them
-      standings_.erase(least);
-      in_use_.push_back(least);
+      standings_.erase(worst, at.tenant);
+      in_use_.push_back(worst);
       continue;
     }
     if (asked.competing < streams_.size() && !streams_[asked.competing].contexts.empty() &&
         std::pair(asked.rank, contexts_[streams_[asked.competing].contexts.back()].worth) <= std::pair(last.rank, at.worth))
       return {};
     if (last.rank > rank_max) return {};  // everything that is left is pinned
-    if (is_asked_ && !std::exchange(at.is_leaving, true)) untold_.push_back(least);
+    if (is_asked_ && !std::exchange(at.is_leaving, true)) untold_.push_back(worst);
     at.is_cut = true;
     cut(at, at.held.size() - 1, eviction_cause::capacity);
-    stand(least);
+    stand(worst);
   }
 }
 

@@ -10,16 +10,18 @@
 
 #include <deque>
 
-#include "engine/core/retention/ranked_heap.hpp"
+#include "engine/core/retention/tenant_heap.hpp"
 #include "engine/core/retention/stream_waits.hpp"
 
 namespace troupe::core {
 
 class lifecycle_policy : public retention_policy {
  public:
-  lifecycle_policy(std::uint32_t block_count, bool is_below) : blocks_(block_count), is_below_(is_below) {}
+  explicit lifecycle_policy(const retention_options& options)
+      : blocks_(options.block_count, options.tenants), is_below_(options.is_below), standings_(options.tenants) {}
 
   void stored(block_index block, block_index parent) override { blocks_.store(block, parent); }
+  void belongs(block_index block, tenant_index tenant) override { blocks_.set_tenant(block, tenant); }
   void busy(std::span<const block_index> chain) override;
   void idle(std::span<const block_index> chain, instant now) override;
   void removed(block_index block) override;
@@ -51,6 +53,7 @@ class lifecycle_policy : public retention_policy {
     instant started{0};
     context_waits waits;
     float worth = 0;
+    tenant_index tenant = 0;
     bool is_leaving = false;  ///< as take_outlooks has said it last, or foretold
     bool is_cut = false;      ///< blocks of it have left since its turn began
   };
@@ -80,6 +83,9 @@ class lifecycle_policy : public retention_policy {
   void advance(instant now);
   void stand_anew();  ///< all whose last block has another rank now
   void enqueue_unclaimed(block_index block);
+  /// Of those that are asked about.
+  [[nodiscard]] block_index first_unclaimed(const question& asked) const;
+  [[nodiscard]] context_id least(const question& asked) const;  ///< no_context: none stands
 
   residency blocks_;  ///< its queue: idle blocks without a claim
   bool is_below_;     ///< copies of what the tier above keeps are worth less than anything else
@@ -87,7 +93,7 @@ class lifecycle_policy : public retention_policy {
   std::vector<context_record> contexts_;
   std::vector<context_id> free_contexts_;
   std::vector<stream_record> streams_;
-  ranked_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
+  tenant_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
   ranked_heap<instant> changes_;     ///< when a context's worth changes next
   std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
   std::vector<context_id> leaving_;  ///< as take_outlooks has said

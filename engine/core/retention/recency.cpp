@@ -23,6 +23,8 @@ void recency_policy::ranked(block_index block, std::uint8_t rank) {
   blocks_.set_rank(block, by_ == order::rank_then_use || rank == rank_pinned ? rank : rank_default);
 }
 
-eviction recency_policy::victim(const question&, instant) { return {blocks_.first(), eviction_cause::capacity}; }
+eviction recency_policy::victim(const question& asked, instant) {
+  return {asked.tenant ? blocks_.first(*asked.tenant) : blocks_.first(), eviction_cause::capacity};
+}
 
 }  // namespace troupe::core

@@ -8,9 +8,10 @@ namespace troupe::core {
 class recency_policy : public retention_policy {
  public:
   enum class order : std::uint8_t { use, rank_then_use };
-  recency_policy(std::uint32_t block_count, order by) : blocks_(block_count), by_(by) {}
+  recency_policy(const retention_options& options, order by) : blocks_(options.block_count, options.tenants), by_(by) {}
 
   void stored(block_index block, block_index parent) override { blocks_.store(block, parent); }
+  void belongs(block_index block, tenant_index tenant) override { blocks_.set_tenant(block, tenant); }
   void busy(std::span<const block_index> chain) override;
   void idle(std::span<const block_index> chain, instant now) override;
   void removed(block_index block) override { blocks_.remove(block); }

@@ -19,7 +19,7 @@ void residency::store(block_index block, block_index parent) {
   blocks_[block] = {};
   blocks_[block].parent = parent;
   if (parent == no_block) return;
-  if (is_candidate(blocks_[parent])) leaves_.erase(parent);
+  if (is_candidate(blocks_[parent])) leaves_.erase(parent, blocks_[parent].tenant);
   ++blocks_[parent].children;
 }
 
@@ -34,7 +34,7 @@ void residency::remove(block_index block) {
 
 void residency::place(block_index block) {
   const resident_block& at = blocks_[block];
-  if (is_candidate(at)) leaves_.put(block, std::uint64_t{at.rank} << rank_shift | at.queued_at);
+  if (is_candidate(at)) leaves_.put(block, std::uint64_t{at.rank} << rank_shift | at.queued_at, at.tenant);
 }
 
 void residency::append(block_index block) {
@@ -48,13 +48,18 @@ void residency::prepend(block_index block) {
 }
 
 void residency::unlink(block_index block) {
-  if (is_candidate(blocks_[block])) leaves_.erase(block);
+  if (is_candidate(blocks_[block])) leaves_.erase(block, blocks_[block].tenant);
   blocks_[block].queued_at = 0;
 }
 
 block_index residency::first() const {
   if (leaves_.empty() || leaves_.key(leaves_.first()) >> rank_shift >= rank_pinned) return no_block;
   return leaves_.first();
+}
+
+block_index residency::first(tenant_index tenant) const {
+  if (leaves_.empty(tenant) || leaves_.key(leaves_.first(tenant)) >> rank_shift >= rank_pinned) return no_block;
+  return leaves_.first(tenant);
 }
 
 void residency::set_rank(block_index block, std::uint8_t rank) {

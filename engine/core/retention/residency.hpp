@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/retention/ranked_heap.hpp"
+#include "engine/core/retention/tenant_heap.hpp"
 #include "messages/base/ids.hpp"
 
 namespace troupe::core {
@@ -33,14 +33,17 @@ struct resident_block {
   std::uint8_t rank = rank_default;                 ///< 0 to rank_max, or rank_pinned
   eviction_cause cause = eviction_cause::capacity;  ///< why nobody claims it any more
   bool is_idle = false;
+  tenant_index tenant = 0;
 };
 
 class residency {
  public:
-  explicit residency(std::uint32_t block_count) : blocks_(block_count) {}
+  explicit residency(std::uint32_t block_count, std::size_t tenants = 0) : blocks_(block_count), leaves_(tenants) {}
 
   /// `block` is kept now, below `parent`; not idle yet.
   void store(block_index block, block_index parent);
+  /// Of a block that was just stored.
+  void set_tenant(block_index block, tenant_index tenant) { blocks_[block].tenant = tenant; }
   /// `block`, which has no child, is gone.
   void remove(block_index block);
   [[nodiscard]] const resident_block& operator[](block_index block) const { return blocks_[block]; }
@@ -55,6 +58,7 @@ class residency {
   void unlink(block_index block);
   /// The first queued block without a child, of the lowest rank below the pinned; no_block: none.
   [[nodiscard]] block_index first() const;
+  [[nodiscard]] block_index first(tenant_index tenant) const;  ///< the same of its blocks only
   /// Queued blocks without a child: only these are compared, however many queued blocks wait above them.
   [[nodiscard]] std::size_t candidates() const { return leaves_.size(); }
 
@@ -65,7 +69,7 @@ class residency {
   std::vector<resident_block> blocks_;
   /// All candidates; keys: rank in the highest byte, queued_at below. A queued block with children is not in it; it comes in, with the
   /// number that it got when it was queued, when its last child goes. So no look-up ever steps over a block that cannot leave yet.
-  ranked_heap<std::uint64_t> leaves_;
+  tenant_heap<std::uint64_t> leaves_;
   std::uint64_t appends_ = std::uint64_t{1} << 55, prepends_ = appends_;  // the middle of what a key has room for
 };
 

@@ -29,6 +29,7 @@ struct turn_start {
   turn_input input = turn_input::unknown;
   std::span<const block_index> resident;  ///< the leading blocks of its prompt that the pool has; in a lower tier, all that it has
   std::uint32_t blocks = 0;               ///< of the whole prompt
+  tenant_index tenant = 0;                ///< whose stream it is
 };
 struct turn_finish {
   stream_id stream = no_stream;
@@ -64,6 +65,8 @@ class retention_policy {
 
   // Blocks. A chain is parents before children.
   virtual void stored(block_index block, block_index parent) = 0;          ///< in use until idle() names it
+  /// Of a block that was just stored, before anything else is said of it. Not said in a pool where no tenant has a bound.
+  virtual void belongs(block_index, tenant_index) {}
   virtual void busy(std::span<const block_index> chain) = 0;               ///< in use now: they cannot leave
   virtual void idle(std::span<const block_index> chain, instant now) = 0;  ///< used until now; they may leave, the last one first
   virtual void removed(block_index block) = 0;                             ///< has left, for whatever reason; it has no child
@@ -107,6 +110,7 @@ class retention_policy {
     stream_id competing = no_stream;
     std::uint32_t depth = 0;
     std::uint8_t rank = rank_default;
+    std::optional<tenant_index> tenant = std::nullopt;  ///< of its blocks only
   };
   virtual eviction victim(const question& asked, instant now) = 0;
 };
@@ -114,6 +118,7 @@ class retention_policy {
 struct retention_options {
   std::uint32_t block_count = 0;  ///< block indices are below; more may come
   bool is_below = false;          ///< the pool has copies: the tier above holds a stream's blocks from its turn's start until it is `foretold` to leave
+  std::size_t tenants = 0;        ///< that have bounds, of which a question may name one; 0: none does
   /// Of `belady`: the future of each request, by its number in the order of turn_started.
   std::span<const std::vector<use_run>> future = {};
 };
