@@ -14,6 +14,7 @@ struct tenant_config {
   std::string name;
   std::uint32_t concurrency_max = 0;  ///< turns at once; 0: no bound
   std::uint64_t tokens_per_min = 0;   ///< computed and generated, those from cache are free; 0: no bound
+  double cache_share_max = 1;         ///< of the blocks of each device and of host memory, while others need the room; 1: no bound
   bool operator==(const tenant_config&) const = default;
 };
 

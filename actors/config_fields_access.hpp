@@ -10,6 +10,7 @@ void tenant_fields(Visitor& visit, Section& tenant) {
   visit("name", tenant.name, any_text{});
   visit("concurrency_max", tenant.concurrency_max, within{0, 1 << 20, "turns"});
   visit("tokens_per_min", tenant.tokens_per_min, within{0, bytes_max, "tokens"});
+  visit("cache_share_max", tenant.cache_share_max, within{0, 1, "share of the blocks"});
 }
 
 template <class Visitor, class Section>

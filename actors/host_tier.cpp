@@ -105,6 +105,8 @@ tier_status status(self_pointer self) {
           .blocks_recomputed = loads.blocks_recomputed,
           .blocks_given_up = counts.given_up,
           .blocks_by_role = {counts.blocks.by_role.begin(), counts.blocks.by_role.end()},
+          .tenants = pool->tenants().names(),
+          .blocks_by_tenant = pool->tenants().blocks(),
           .integrity = pool->check_integrity().value_or("")};
 }
 

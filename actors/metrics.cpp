@@ -146,6 +146,19 @@ void add_roles(std::string& text, std::string_view name, const std::vector<Statu
     }
 }
 
+/// Blocks by tenant; nothing where tenants are not counted.
+template <class Status>
+void add_tenants(std::string& text, std::string_view name, const std::vector<Status>& all) {
+  if (std::ranges::all_of(all, [](const Status& each) { return each.tenants.empty(); })) return;
+  open_family(text, name, "gauge", "Blocks that hold or will hold what a tenant computed.");
+  for (const auto& status : all)
+    for (std::size_t at = 0; at < std::min(status.tenants.size(), status.blocks_by_tenant.size()); ++at) {
+      auto labels = labels_of(status);
+      labels.insert(labels.size() - 1, ",tenant=\"" + escape_label(status.tenants[at]) + "\"");
+      add_sample(text, name, labels, status.blocks_by_tenant[at]);
+    }
+}
+
 }  // namespace
 
 std::string escape_label(std::string_view value) {
@@ -170,6 +183,8 @@ std::string render_gauges(const std::vector<worker_status>& workers, const std::
   add_removals(text, "troupe_tier_blocks_removed_total", tiers);
   add_roles(text, "troupe_worker_blocks_by_role", workers);
   add_roles(text, "troupe_tier_blocks_by_role", tiers);
+  add_tenants(text, "troupe_worker_blocks_by_tenant", workers);
+  add_tenants(text, "troupe_tier_blocks_by_tenant", tiers);
   open_family(text, "troupe_sessions", "gauge", "Sessions by state.");
   for (const auto& [state, count] : node.sessions)
     add_sample(text, "troupe_sessions", "{state=\"" + std::string{to_string(state)} + "\"}", count);

@@ -40,6 +40,7 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .roles = roles_of(request),
                            .hasher = hasher,
                            .owner = request.owner,
+                           .tenant = request.tenant,
                            .input = request.input,
                            .max_tier = request.max_tier,
                            .sampling = request.sampling,
@@ -106,6 +107,7 @@ expected<request_id> model_worker::prefetch(const prefetch_request& request, ins
   asked.tokens = request.tokens;
   asked.chain = request.chain;
   asked.owner = request.owner;
+  asked.tenant = request.tenant;
   asked.timeout_ms = request.timeout_ms;
   auto spec = spec_of(asked, core::block_hasher{request.scope_seed, options_.pool.block_tokens}, now);
   if (auto refused = scheduler_.refusal(spec)) return *std::move(refused);
@@ -243,6 +245,8 @@ worker_status model_worker::status() const {
           .session_waits_by_bound = sessions.ended_by_bound,
           .blocks_inherited = blocks.inherited,
           .blocks_by_role = {blocks.by_role.begin(), blocks.by_role.end()},
+          .tenants = pool_.tenants().names(),
+          .blocks_by_tenant = pool_.tenants().blocks(),
           .numeric_class = backend_->traits().numeric_class,
           .integrity = scheduler_.check_integrity(leases).value_or("")};
 }

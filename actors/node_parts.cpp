@@ -12,6 +12,7 @@
 #include "actors/real_timer.hpp"
 #include "actors/register.hpp"
 #include "actors/template_renderer_jinja.hpp"
+#include "actors/tenant_table.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -92,6 +93,7 @@ std::optional<failure> add_workers(const config& settings, const std::vector<loa
       if (!setup) return setup.error();
       setup->device.pool.retention = settings.retention.policy;
       setup->device.pool.pinned_share_max = settings.retention.pinned_share_max;
+      setup->device.pool.tenants = tenant_shares_of(settings);
       setup->device.admission.wait_max = milliseconds{settings.admission.session_wait_ms_max};
       parts.workers.push_back(std::move(*setup));
     }
@@ -118,6 +120,7 @@ void add_services(const config& settings, const std::vector<loaded_model>& model
   parts.renderer.waiting_max = settings.chat_template.waiting_max;
   parts.router.queue.waiting_max = settings.router.routes_waiting_max;
   parts.directory.models = parts.models;
+  for (const auto& each : tenant_shares_of(settings)) parts.directory.tenants.push_back(each.name);
   parts.directory.journal = settings.node.data_dir / "sessions.journal";
   parts.directory.idle_ttl = std::chrono::seconds{settings.session.idle_ttl_s};
   parts.directory.sessions_max = settings.session.sessions_max;

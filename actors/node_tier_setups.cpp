@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "actors/tenant_table.hpp"
+
 namespace troupe::actors {
 namespace {
 
@@ -35,6 +37,7 @@ expected<std::vector<host_tier_setup>> make_hosts(const config& settings, const 
     core::host_pool_options pool{static_cast<std::uint32_t>(count), worker.device.pool.block_tokens, worker.block_bytes};
     pool.retention = settings.retention.policy;
     pool.pinned_share_max = settings.retention.pinned_share_max;
+    pool.tenants = tenant_shares_of(settings);
     hosts.push_back({worker_id{next++}, worker.device.model, 0, pool, offload_of(settings, false)});
   }
   return hosts;

@@ -20,6 +20,7 @@ struct session_setup {
   session_services services;
   std::shared_ptr<const model_registry> models;
   std::string tenant = "default";  ///< its blocks meet no other's
+  tenant_index tenant_number = 0;  ///< the same, for counts
   std::chrono::milliseconds idle_ttl{3'600'000};
   std::size_t turns_max = limits::turns_per_session_max;
   std::int64_t unix_offset_ms = 0;  ///< Unix time minus the actor clock

@@ -9,6 +9,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/actor_defaults.hpp"
+#include "actors/tenant_table.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/base/session_scope.hpp"
 #include "messages/errors.hpp"
@@ -51,6 +52,7 @@ void ensure_actor(session_directory_pointer self, session_entry& entry) {
   setup.services = state.setup.services;
   setup.models = state.setup.models;
   setup.tenant = tenant_of(entry.info.id);
+  setup.tenant_number = tenant_index_of(state.setup.tenants, setup.tenant);
   setup.idle_ttl = state.setup.idle_ttl;
   setup.turns_max = state.setup.turns_per_session_max;
   setup.unix_offset_ms = state.setup.unix_offset_ms;

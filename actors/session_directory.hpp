@@ -20,6 +20,7 @@ struct session_directory_setup {
   std::size_t sessions_max = limits::sessions_max;
   std::size_t turns_per_session_max = limits::turns_per_session_max;
   std::int64_t unix_offset_ms = 0;
+  std::vector<std::string> tenants;  ///< names by tenant_index; empty: all are one to the cache
 };
 
 /// Running turns may finish; then everyone who asked is told.

@@ -35,6 +35,7 @@ void compute_ahead(session_pointer self, const session_speculation& of, text::en
   admit_request request;
   request.id = {self->state.life.owner().value + ++self->state.prefetches};
   request.owner = self->state.life.owner();
+  request.tenant = self->state.setup.tenant_number;
   request.scope_seed = of.scope_seed;
   request.tokens = std::move(prefix.tokens);
   request.chain = std::move(prefix.chain);

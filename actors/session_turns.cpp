@@ -185,6 +185,7 @@ void admit(session_pointer self, request_id id, session_turn& to_admit) {
   request.paused = to_admit.paused;
   request.session = self->state.life.number();
   request.is_subagent = !self->state.life.info().parent.value.empty();
+  request.tenant = self->state.setup.tenant_number;
   if (to_admit.prompt_scope.keep) self->state.max_tier = request.max_tier;
   request.max_tier = std::min(request.max_tier, self->state.max_tier);
   tell_wishes(self, to_admit, request);

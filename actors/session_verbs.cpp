@@ -203,6 +203,7 @@ std::optional<prefetch_request> make_prefetch(session_pointer self) {
   prefetch_request request;
   request.id = {state.life.owner().value + ++state.prefetches};  // both as good as random
   request.owner = state.life.owner();
+  request.tenant = state.setup.tenant_number;
   request.tokens = known.prompt->tokens;
   request.tokens.insert(request.tokens.end(), state.pause.answer.begin(), state.pause.answer.end());
   request.chain = known.prompt->chain;

@@ -1,4 +1,5 @@
 // /live: the process answers. /health: the node answers, with its state. /ready: it takes turns. /metrics: Prometheus text.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -22,6 +23,14 @@ json::object describe_removals(const std::vector<std::uint64_t>& removed) {
   return by_cause;
 }
 
+template <class Status>
+json::object describe_tenants(const Status& status) {
+  json::object by_tenant;
+  for (std::size_t at = 0; at < std::min(status.tenants.size(), status.blocks_by_tenant.size()); ++at)
+    by_tenant[status.tenants[at]] = status.blocks_by_tenant[at];
+  return by_tenant;
+}
+
 json::object describe_worker(const worker_status& worker) {
   return {
       {"worker", worker.worker.value},
@@ -33,6 +42,7 @@ json::object describe_worker(const worker_status& worker) {
                               {"cached", worker.blocks_cached},
                               {"pinned", worker.blocks_pinned},
                               {"stored", worker.blocks_stored},
+                              {"tenants", describe_tenants(worker)},
                               {"removed", describe_removals(worker.blocks_removed)}}},
       {"running", worker.running},
       {"waiting", worker.waiting},
@@ -59,6 +69,7 @@ json::object describe_tier(const tier_status& tier) {
                                   {"cached", tier.blocks_cached},
                                   {"pinned", tier.blocks_pinned},
                                   {"stored", tier.blocks_stored},
+                                  {"tenants", describe_tenants(tier)},
                                   {"read", tier.blocks_read},
                                   {"refused", tier.blocks_refused},
                                   {"failed", tier.blocks_failed},

@@ -69,6 +69,7 @@ struct prefetch_request {
   std::vector<core::block_identity> chain;  ///< of the full blocks of `tokens`
   std::uint64_t scope_seed = 0;             ///< seed of the chain's block_hasher
   std::uint32_t timeout_ms = 0;             ///< 0: none
+  tenant_index tenant = 0;                  ///< that of the owner
   bool operator==(const prefetch_request&) const = default;
 };
 struct prefetch_done {

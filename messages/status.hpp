@@ -33,6 +33,8 @@ struct worker_status {
   std::uint64_t session_waits_by_room = 0, session_waits_by_bound = 0;  ///< by what ended them
   std::uint64_t blocks_inherited = 0;         ///< handed over at a death instead of freed
   std::vector<std::uint32_t> blocks_by_role;  ///< cached ones, by core::block_role
+  std::vector<std::string> tenants;               ///< names; empty: blocks are not counted by tenant
+  std::vector<std::uint32_t> blocks_by_tenant;    ///< parallel; private ones too
   std::string numeric_class;
   std::string integrity;  ///< empty when check_integrity() finds nothing
   bool operator==(const worker_status&) const = default;
@@ -56,6 +58,8 @@ struct tier_status {
   std::uint64_t blocks_clipped = 0;     ///< could not be pinned: the share for pins is full
   std::uint64_t blocks_given_up = 0;    ///< of puts that a store did not finish in time
   std::vector<std::uint32_t> blocks_by_role;  ///< cached ones, by core::block_role; empty: not known
+  std::vector<std::string> tenants;               ///< names; empty: blocks are not counted by tenant
+  std::vector<std::uint32_t> blocks_by_tenant;    ///< parallel; private ones too
   std::string integrity;             ///< empty when check_integrity() finds nothing
   bool operator==(const tier_status&) const = default;
 };

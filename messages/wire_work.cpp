@@ -46,7 +46,7 @@ TROUPE_WIRE(owner_forget, OwnerForget, OWNER_FORGET_FIELDS)
   F(Tokens, tokens)                                                                                                               \
   F(Continued, continued) F(Chain, chain) F(Roles, roles) F(ScopeSeed, scope_seed) F(Owner, owner) F(Input, input) F(Paused, paused) F(MaxTier, max_tier) F(Sampling, sampling) F(TokensMax, tokens_max) \
       F(TokensMin, tokens_min) F(StopTokens, stop_tokens) F(Priority, priority) F(IsAhead, is_ahead) F(TimeoutMs, timeout_ms) \
-      F(OutputTokens, output_tokens) F(Session, session) F(IsSubagent, is_subagent)
+      F(OutputTokens, output_tokens) F(Session, session) F(IsSubagent, is_subagent) F(Tenant, tenant)
 TROUPE_WIRE(admit_request, AdmitRequest, ADMIT_REQUEST_FIELDS)
 
 #define SEQUENCE_PROGRESS_FIELDS(F)                                                                                          \
@@ -72,7 +72,7 @@ TROUPE_WIRE(owner_demote, OwnerDemote, OWNER_DEMOTE_FIELDS)
 TROUPE_WIRE(owner_demoted, OwnerDemoted, OWNER_DEMOTED_FIELDS)
 
 #define PREFETCH_REQUEST_FIELDS(F) \
-  F(Id, id) F(Owner, owner) F(Tokens, tokens) F(Chain, chain) F(ScopeSeed, scope_seed) F(TimeoutMs, timeout_ms)
+  F(Id, id) F(Owner, owner) F(Tokens, tokens) F(Chain, chain) F(ScopeSeed, scope_seed) F(TimeoutMs, timeout_ms) F(Tenant, tenant)
 TROUPE_WIRE(prefetch_request, PrefetchRequest, PREFETCH_REQUEST_FIELDS)
 
 #define PREFETCH_DONE_FIELDS(F) F(Id, id) F(BlocksOnboarded, blocks_onboarded) F(BlocksReady, blocks_ready)

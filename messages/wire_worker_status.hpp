@@ -17,7 +17,7 @@ namespace troupe::wire {
                   F(BlocksOnboarded, blocks_onboarded) F(BlocksOffloaded, blocks_offloaded) F(BlocksRecomputed, blocks_recomputed)      \
                       F(TransferFailures, transfer_failures) F(SessionsWaiting, sessions_waiting)                                       \
                           F(SessionWaitsByRoom, session_waits_by_room) F(SessionWaitsByBound, session_waits_by_bound)                   \
-                              F(BlocksInherited, blocks_inherited) F(BlocksByRole, blocks_by_role) \
+                              F(BlocksInherited, blocks_inherited) F(BlocksByRole, blocks_by_role) F(Tenants, tenants) F(BlocksByTenant, blocks_by_tenant) \
                   F(NumericClass, numeric_class) F(Integrity, integrity)
 TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
 
@@ -28,7 +28,7 @@ TROUPE_WIRE(worker_status, WorkerStatus, WORKER_STATUS_FIELDS)
       F(BlocksLeased, blocks_leased) F(BlocksCached, blocks_cached) F(BlocksPinned, blocks_pinned) F(BlocksStored, blocks_stored) F(BlocksRemoved, blocks_removed)     \
           F(HashMismatches, hash_mismatches) F(BlocksRead, blocks_read)                    \
               F(BlocksRefused, blocks_refused) F(BlocksFailed, blocks_failed) F(BlocksRecomputed, blocks_recomputed)                   \
-                  F(BlocksClipped, blocks_clipped) F(BlocksGivenUp, blocks_given_up) F(BlocksByRole, blocks_by_role) F(Integrity, integrity)
+                  F(BlocksClipped, blocks_clipped) F(BlocksGivenUp, blocks_given_up) F(BlocksByRole, blocks_by_role) F(Tenants, tenants) F(BlocksByTenant, blocks_by_tenant) F(Integrity, integrity)
 TROUPE_WIRE(tier_status, TierStatus, TIER_STATUS_FIELDS)
 
 }  // namespace troupe::wire

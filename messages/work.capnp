@@ -76,6 +76,7 @@ struct AdmitRequest {
   session @17 :UInt64;
   isSubagent @18 :Bool;
   roles @19 :List(RoleRange);
+  tenant @20 :UInt16;
 }
 
 struct TurnOutcome {
@@ -172,6 +173,7 @@ struct PrefetchRequest {
   chain @3 :List(Common.BlockIdentity);
   scopeSeed @4 :UInt64;
   timeoutMs @5 :UInt32;
+  tenant @6 :UInt16;
 }
 
 struct PrefetchDone {
@@ -213,6 +215,8 @@ struct WorkerStatus {
   sessionWaitsByBound @26 :UInt64;
   blocksInherited @27 :UInt64;
   blocksByRole @28 :List(UInt32);
+  tenants @29 :List(Text);
+  blocksByTenant @30 :List(UInt32);
 }
 
 struct TierStatusRequest {
@@ -240,4 +244,6 @@ struct TierStatus {
   blocksClipped @18 :UInt64;
   blocksGivenUp @19 :UInt64;
   blocksByRole @20 :List(UInt32);
+  tenants @21 :List(Text);
+  blocksByTenant @22 :List(UInt32);
 }

@@ -23,6 +23,7 @@ struct admit_request {
   std::vector<core::role_range> roles;      ///< of `tokens`, at most limits::role_ranges_max; what they do not cover is not known
   std::uint64_t scope_seed = 0;             ///< seed of the chain's block_hasher
   owner_id owner;
+  tenant_index tenant = 0;                  ///< whose session it is, by the config that the nodes share
   core::turn_input input = core::turn_input::unknown;
   tool_pause paused;                        ///< the one that this turn ends
   core::tier_level max_tier = core::tier_level::remote;  ///< the lowest tier that may keep what only owners like this one have

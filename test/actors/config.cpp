@@ -262,12 +262,12 @@ TEST_CASE("with keys any address may be listened on, and keys name tenants that 
   const auto key = [](const std::string& name, const std::string& of, const std::string& more = {}) {
     return "[[key]]\nname = \"" + name + "\"\nhash = \"" + of + "\"\n" + more;
   };
-  const std::string acme = "[[tenant]]\nname = \"acme\"\nconcurrency_max = 2\ntokens_per_min = 9000\n";
+  const std::string acme = "[[tenant]]\nname = \"acme\"\nconcurrency_max = 2\ntokens_per_min = 9000\ncache_share_max = 0.25\n";
   const auto value = parse_good(
       std::string(one_model) + "[gateway]\naddress = \"0.0.0.0\"\n" + acme + key("ci", hash, "tenant = \"acme\"\n") +
       key("ops", other, "admin = true\nhint_priority_max = 5\nretain_weight_max = 6\nretain_ttl_ms_max = 7\ndeepest_tier = \"host\"\n"));
   CHECK(value.gateway.address == "0.0.0.0");
-  CHECK(value.tenants == std::vector{tenant_config{"acme", 2, 9000}});
+  CHECK(value.tenants == std::vector{tenant_config{"acme", 2, 9000, 0.25}});
   REQUIRE(value.keys.size() == 2);
   CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 100, 100, 3'600'000, "remote"});
   CHECK(value.keys[1] == key_config{"ops", other, "default", true, 5, 6, 7, "host"});
@@ -283,6 +283,7 @@ TEST_CASE("with keys any address may be listened on, and keys name tenants that 
   CHECK(parse_bad(acme + acme).param == "tenant[1].name");
   CHECK(parse_bad("[[tenant]]\nname = \"a b\"").param == "tenant[0].name");
   CHECK(parse_bad("[[tenant]]\nconcurrency_max = 1").param == "tenant[0].name");
+  CHECK(parse_bad("[[tenant]]\nname = \"a\"\ncache_share_max = 1.5").param == "tenant[0].cache_share_max");
 }
 
 TEST_CASE("what is not TOML is refused by its line") {
