@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "messages/base/response_limits.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::actors {
 

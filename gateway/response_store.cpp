@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "messages/base/response_limits.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
 

@@ -11,7 +11,7 @@
 #include "gateway/responses_stream.hpp"
 #include "gateway/token_count.hpp"
 #include "gateway/turn_route.hpp"
-#include "messages/base/response_limits.hpp"
+#include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
 namespace json = boost::json;
@@ -25,16 +25,8 @@ failure unknown_response(const std::string& id) {
   return {errc::not_found, "there is no response '" + id + "': it was not stored, was deleted, or is too old", "response_id"};
 }
 
-/// A code of its own: clients that see it send the whole conversation instead.
-http_response unknown_previous(const std::string& id) {
-  http_response response;
-  response.status = 400;
-  json::object error{{"message", "there is no response '" + id + "' to go on from"},
-                     {"type", "invalid_request_error"},
-                     {"param", "previous_response_id"},
-                     {"code", "previous_response_not_found"}};
-  response.body = json::serialize(json::object{{"error", std::move(error)}});
-  return response;
+failure unknown_previous(const std::string& id) {
+  return {errc::previous_response_not_found, "there is no response '" + id + "' to go on from", "previous_response_id"};
 }
 
 reasoning_sealer sealer_of(const route_context& context) {

@@ -18,26 +18,27 @@ enum Errc {
   promptExceedsCapacity @6;
   modelNotFound @7;
   notFound @8;
-  methodNotAllowed @9;
-  bodyTooLarge @10;
-  headersTooLarge @11;
-  unsupportedEncoding @12;
-  idempotencyMismatch @13;
-  answerNotKept @14;
-  quotaReached @15;
-  queueFull @16;
-  notReady @17;
-  draining @18;
-  deadlineExceeded @19;
-  workerLost @20;
-  cancelled @21;
-  sessionDead @22;
-  forbiddenOrigin @23;
-  unauthenticated @24;
-  permissionDenied @25;
-  corruptData @26;
-  ioFailed @27;
-  internal @28;
+  previousResponseNotFound @9;
+  methodNotAllowed @10;
+  bodyTooLarge @11;
+  headersTooLarge @12;
+  unsupportedEncoding @13;
+  idempotencyMismatch @14;
+  answerNotKept @15;
+  quotaReached @16;
+  queueFull @17;
+  notReady @18;
+  draining @19;
+  deadlineExceeded @20;
+  workerLost @21;
+  cancelled @22;
+  sessionDead @23;
+  forbiddenOrigin @24;
+  unauthenticated @25;
+  permissionDenied @26;
+  corruptData @27;
+  ioFailed @28;
+  internal @29;
 }
 
 enum TierLevel {

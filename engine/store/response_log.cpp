@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "messages/base/limits.hpp"
-#include "messages/base/response_limits.hpp"
 
 namespace troupe::store {
 namespace {

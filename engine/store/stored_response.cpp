@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-#include "messages/base/response_limits.hpp"
+#include "messages/base/limits.hpp"
 #include "schema/stored.capnp.h"
 
 namespace troupe::store {

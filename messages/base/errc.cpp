@@ -15,6 +15,7 @@ constexpr std::array<errc_info, errc_count> table{{
     {"prompt_exceeds_capacity", 400, "invalid_request_error", "invalid_request_error", false},
     {"model_not_found", 404, "invalid_request_error", "not_found_error", false},
     {"not_found", 404, "invalid_request_error", "not_found_error", false},
+    {"previous_response_not_found", 400, "invalid_request_error", "invalid_request_error", false},
     {"method_not_allowed", 405, "invalid_request_error", "invalid_request_error", false},
     {"body_too_large", 413, "invalid_request_error", "request_too_large", false},
     {"headers_too_large", 431, "invalid_request_error", "request_too_large", false},

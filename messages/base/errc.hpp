@@ -20,6 +20,7 @@ enum class errc : std::uint8_t {
   prompt_exceeds_capacity,   ///< the prompt alone does not fit the worker's whole block pool
   model_not_found,           ///< neither a name nor an alias matches
   not_found,                 ///< unknown path, session or response
+  previous_response_not_found,
   method_not_allowed,        ///< the path exists, the method does not
   body_too_large,
   headers_too_large,

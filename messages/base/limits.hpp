@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "messages/base/limits_store.hpp"
+
 namespace troupe::limits {
 
 using namespace std::chrono_literals;
@@ -130,26 +132,5 @@ inline constexpr std::size_t restarts_max = 8;                  ///< within rest
 inline constexpr auto restart_window = 60s;
 inline constexpr auto status_wait = 2s;                         ///< whoever has not answered is left out of the node's status
 inline constexpr auto child_end_wait = 5s;                      ///< for a node's actors to end after a drain
-
-// files
-inline constexpr std::size_t tokenizer_file_bytes_max = 256 << 20;   ///< io_failed; the largest in use has 40 MB
-inline constexpr std::uint32_t vocabulary_tokens_max = 1 << 22;      ///< ids below; corrupt_data
-inline constexpr std::size_t safetensors_header_bytes_max = 100 << 20;
-inline constexpr std::size_t model_json_bytes_max = 16 << 20;   ///< config.json, generation_config.json, a shard index; corrupt_data
-inline constexpr std::size_t model_shards_max = 4'096;          ///< weight files of one model; corrupt_data
-inline constexpr std::size_t journal_record_bytes_max = 1 << 20;
-inline constexpr std::size_t input_file_bytes_max = std::size_t{4} << 30;  ///< unpacked, of the replay lab; invalid_request
-inline constexpr std::size_t replay_connections_max = 256;      ///< of one online replay; what is due then waits
-inline constexpr std::size_t replay_errors_max = 16;            ///< different texts in its report; others are only counted
-inline constexpr std::size_t message_bytes_max = 256 << 20;     ///< one actor message on the wire; larger ones are refused unread
-
-// disk and remote store
-inline constexpr std::size_t stored_payload_bytes_max = 64 << 20;    ///< of one block; too_large
-inline constexpr std::size_t stored_tokens_max = 4'096;         ///< of one block; too_large
-inline constexpr std::size_t disk_operations_max = 1'024;       ///< puts and gets in flight that may be configured; then busy
-inline constexpr std::size_t disk_segments_max = 4'096;         ///< budget / segment size; invalid_request
-inline constexpr std::size_t disk_files_open_max = 64;          ///< segments; the one unused for longest is closed
-inline constexpr std::size_t stored_pins_max = 1 << 20;         ///< wished of one store, there or not; further ones are clipped
-inline constexpr std::size_t remote_batch_max = 1'024;          ///< blocks of one call; the rest is busy
 
 }  // namespace troupe::limits

@@ -9,7 +9,6 @@
 #include "engine/store/response_log.hpp"
 #include "engine/store/text_seal.hpp"
 #include "messages/base/limits.hpp"
-#include "messages/base/response_limits.hpp"
 
 using namespace troupe;
 using namespace troupe::store;
