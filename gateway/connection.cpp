@@ -120,14 +120,15 @@ class connection final : public connection_handle, public reply_channel, public 
     const auto room = buffer_.max_size() - buffer_.size();
     if (room == 0) return;  // pipelined bytes wait here; while they do, a silent disconnect is noticed only by the next write
     reading_ = true;
-    socket_.async_read_some(buffer_.prepare(std::min(room, read_bytes)),
+    // Not into the buffer itself: what is parsed meanwhile may move its end away from where a pending read would write.
+    socket_.async_read_some(asio::buffer(incoming_, std::min(room, read_bytes)),
                             [self = shared_from_this()](error_code error, std::size_t bytes) { self->on_read(error, bytes); });
   }
 
   void on_read(error_code error, std::size_t bytes) {
     reading_ = false;
     if (phase_ == phase::closed) return;
-    buffer_.commit(bytes);
+    buffer_.commit(asio::buffer_copy(buffer_.prepare(bytes), asio::buffer(incoming_, bytes)));
     read_ended_ = read_ended_ || error;
     if (error && error != asio::error::eof) return close();
     if (phase_ == phase::reading) {
@@ -363,6 +364,7 @@ class connection final : public connection_handle, public reply_channel, public 
   strand strand_;
   asio::ip::tcp::socket socket_;
   asio::steady_timer timer_;
+  std::array<char, read_bytes> incoming_;  // the pending read's
   boost::beast::flat_buffer buffer_;
   std::optional<http::request_parser<request_body>> parser_;
   std::unique_ptr<actor_link> link_;
