@@ -8,12 +8,10 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr std::size_t read_bytes = 16 << 10;
-
 }  // namespace
 
 request_reader::request_reader(const gateway_options& options, std::atomic<std::size_t>& uploads_bytes)
-    : options_(options), uploads_bytes_(uploads_bytes), buffer_(options.header_bytes_max + read_bytes) {
+    : options_(options), uploads_bytes_(uploads_bytes), buffer_(options.header_bytes_max + incoming_.size()) {
   begin();
 }
 
@@ -26,7 +24,14 @@ void request_reader::begin() {
   parser_->body_limit(options_.body_bytes_max);
 }
 
-boost::asio::mutable_buffer request_reader::prepare() { return buffer_.prepare(std::min(buffer_.max_size() - buffer_.size(), read_bytes)); }
+// Not the buffer itself: what is parsed meanwhile may move its end away from where a pending read would write.
+boost::asio::mutable_buffer request_reader::prepare() {
+  return boost::asio::buffer(incoming_, std::min(buffer_.max_size() - buffer_.size(), incoming_.size()));
+}
+
+void request_reader::commit(std::size_t bytes) {
+  buffer_.commit(boost::asio::buffer_copy(buffer_.prepare(bytes), boost::asio::buffer(incoming_, bytes)));
+}
 
 request_reader::step request_reader::advance() {
   while (!parser_->is_done() && buffer_.size() > 0) {

@@ -2,6 +2,7 @@
 // together have their maxima. Knows no socket and no clock.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -30,7 +31,7 @@ class request_reader {
   void begin();
   /// Where bytes may be put now; of size 0 when what is here must be taken first.
   [[nodiscard]] boost::asio::mutable_buffer prepare();
-  void commit(std::size_t bytes) { buffer_.commit(bytes); }
+  void commit(std::size_t bytes);
   [[nodiscard]] bool has_bytes() const noexcept { return buffer_.size() > 0; }
   void drop_bytes() { buffer_.clear(); }
 
@@ -58,6 +59,7 @@ class request_reader {
 
   const gateway_options& options_;
   std::atomic<std::size_t>& uploads_bytes_;
+  std::array<char, 16 << 10> incoming_;  // a pending read's
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<request_body>> parser_;
   http_request head_;  // without its body

@@ -94,7 +94,8 @@ json::value full_item(const json::value& value) {
   json::object item = value.get_object();
   if (!item.contains("type")) item["type"] = "message";
   const auto* content = item.if_contains("content");
-  if (item["type"] != "message" || content == nullptr || !content->is_string()) return item;
+  // Not item["type"]: it makes room for a member more, and `content` would point at what was there before.
+  if (item.at("type") != "message" || content == nullptr || !content->is_string()) return item;
   const auto* role = item.if_contains("role");
   const bool by_model = role != nullptr && *role == "assistant";
   json::object part{{"type", by_model ? "output_text" : "input_text"}, {"text", *content}};

@@ -14,9 +14,14 @@ response_ptr response_table::adopt(stored_response response) const {
   });
 }
 
+/// What a file says of a time may be any number: nothing is added to it.
+bool response_table::is_too_old(const stored_response& response, std::int64_t now_s) const {
+  return response.created_s < now_s - bounds_.age_s_max;
+}
+
 bool response_table::is_over(std::int64_t now_s) const {
   if (entries_.empty()) return false;
-  return entries_.size() > bounds_.count_max || *bytes_ > bounds_.bytes_max || entries_.front()->created_s + bounds_.age_s_max < now_s;
+  return entries_.size() > bounds_.count_max || *bytes_ > bounds_.bytes_max || is_too_old(*entries_.front(), now_s);
 }
 
 void response_table::insert(response_ptr response, std::int64_t now_s) {
@@ -32,7 +37,7 @@ void response_table::insert(response_ptr response, std::int64_t now_s) {
 
 response_ptr response_table::find(std::string_view tenant, std::string_view id, std::int64_t now_s) const {
   const auto found = by_key_.find(response_key(tenant, id));
-  if (found == by_key_.end() || (*found->second)->created_s + bounds_.age_s_max < now_s) return nullptr;
+  if (found == by_key_.end() || is_too_old(**found->second, now_s)) return nullptr;
   return *found->second;
 }
 

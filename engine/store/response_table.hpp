@@ -34,6 +34,7 @@ class response_table {
 
  private:
   using entries = std::list<response_ptr>;
+  [[nodiscard]] bool is_too_old(const stored_response& response, std::int64_t now_s) const;
   [[nodiscard]] bool is_over(std::int64_t now_s) const;
 
   response_bounds bounds_;

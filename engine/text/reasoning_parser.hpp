@@ -32,6 +32,7 @@ class reasoning_parser {
   //   +-- anything else -----------------------------------------------------------------------+
   enum class place { start, reasoning_start, reasoning, after_close, text };
 
+  std::size_t first_not_of(std::string_view blanks);
   bool step(std::vector<answer_piece>& pieces, bool ended);
   bool open(bool ended);
   bool leave_newlines(bool ended);
@@ -41,6 +42,7 @@ class reasoning_parser {
   place where_;
   bool may_open_;     ///< an opening marker would still be the first thing
   std::string held_;  ///< not decided yet
+  std::size_t blank_ = 0;  ///< bytes at its begin that are known to be white space
 };
 
 }  // namespace troupe::text

@@ -45,6 +45,19 @@ TEST_CASE("requests that come in one piece are answered one after the other") {
   }
 }
 
+TEST_CASE("what comes behind requests in one piece is read as it came") {
+  serving fixture;
+  auto client = fixture.connect();
+  const std::string head = " HTTP/1.1\r\nhost: localhost\r\n\r\n";
+  for (int round = 0; round < 3; ++round) {
+    client.send("GET /live" + head + "GET /health" + head);
+    CHECK(client.receive().status == 200);
+    CHECK(client.receive().status == 200);
+    client.send("GET /none" + head);
+    CHECK(client.receive().status == 404);
+  }
+}
+
 TEST_CASE("a header that is too long is a 431 and the connection closes") {
   auto options = test_options();
   options.header_bytes_max = 1024;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 
 #include "engine/store/response_log.hpp"
 #include "engine/store/text_seal.hpp"
@@ -208,6 +209,17 @@ TEST_CASE("the oldest response is forgotten when there are too many, by number, 
   late.created_s = now_s + 11;
   short_lived.insert(short_lived.adopt(late), now_s + 11);
   CHECK(short_lived.count() == 1);
+}
+
+TEST_CASE("a time that cannot be is no reason to count beyond it") {
+  response_table table({10, std::size_t{1} << 20, 1000});
+  for (const auto created_s : {std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()}) {
+    auto response = make("r");
+    response.created_s = created_s;
+    table.insert(table.adopt(std::move(response)), now_s);
+    CHECK((table.find("default", "r", now_s) != nullptr) == (created_s > 0));
+  }
+  CHECK(table.count() == 0);
 }
 
 TEST_CASE("a chain costs what its items cost, counts while anybody holds it, and ends without recursion") {

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "test/text/answer_script.hpp"
 
 using namespace troupe::text;
@@ -68,4 +70,21 @@ TEST_CASE("whether the answer is in reasoning is known after each portion") {
   CHECK(parser.in_reasoning());
   parser.push(">", pieces);
   CHECK_FALSE(parser.in_reasoning());
+}
+
+// A million: were each looked at again for each that follows, this would take minutes.
+TEST_CASE("a run of white space costs what it is long") {
+  constexpr std::size_t count = 1'000'000;
+  for (const std::string begin : {"", "<think>a"}) {
+    reasoning_parser parser(false);
+    std::vector<answer_piece> pieces;
+    parser.push(begin, pieces);
+    for (std::size_t i = 0; i < count; ++i) parser.push("\n", pieces);
+    parser.push("x", pieces);
+    parser.finish(pieces);
+    std::size_t newlines = 0;
+    for (const auto& piece : pieces) newlines += static_cast<std::size_t>(std::ranges::count(piece.text, '\n'));
+    CHECK(newlines == count);
+    CHECK(pieces.back().text.ends_with("\nx"));
+  }
 }
