@@ -29,7 +29,9 @@ template <class Record>
 void remember(session_directory_pointer self, const Record& record) {
   auto& state = self->state;
   const auto all = [&](const std::function<void(const session_info&, const intent_record&)>& visit) {
-    state.table.each([&](const session_entry& entry) { visit(entry.info, entry.intent); });
+    state.table.each([&](const session_entry& entry) {
+      if (!entry.one_turn) visit(entry.info, entry.intent);
+    });
   };
   // A full disk must not stop the agents: what is lost is their memory over a restart.
   if (auto written = state.journal.remember(record, all); !written)
@@ -204,7 +206,7 @@ void take_intent(session_directory_pointer self, const intent_record& intent) {
   auto* entry = entry_of_sender(self, intent.id);
   if (!entry || entry->dead() || entry->info.incarnation != intent.incarnation) return;
   entry->intent = intent;
-  remember(self, intent);
+  if (!entry->one_turn) remember(self, intent);
 }
 
 void take_gone(session_directory_pointer self, const session_id& id) {

@@ -249,10 +249,10 @@ bool is_side_call(const session_actor_state& state, const turn_prompt& prompt) {
 
 /// A harness may ask for a title at the same time as an agent's first turn, in its name, and be heard first. The turn that offers tools is
 /// the agent's own: the title goes on beside it.
-void let_agent_pass(session_pointer self, const turn_prompt& prompt) {
+void let_agent_pass(session_pointer self, const turn_request& request) {
   auto& life = self->state.life;
   const auto main = life.main_turn();
-  if (!main || prompt.tools.empty() || life.info().turns > 0) return;
+  if (!main || request.hints.is_side || request.prompt.tools.empty() || life.info().turns > 0) return;
   auto* running = find_turn(self, *main);
   if (!running) return;
   const auto& first = running->work.request().prompt;
@@ -303,7 +303,7 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
   if (find_turn(self, id)) return id;  // said twice
   if (auto error = refusal(self)) return make_error(*error);
   const bool final = request.hints.final_turn;
-  let_agent_pass(self, request.prompt);
+  let_agent_pass(self, request);
   auto made = make_turn(self, request, sink);
   if (!made) {
     // The session was spawned for this turn alone.

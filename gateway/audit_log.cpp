@@ -86,7 +86,9 @@ void audit_entry::note_head(const http_request& head, std::string client, time_p
   request_.at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
   request_.client = std::move(client);
   request_.method = head.method;
-  request_.path = head.path;
+  // Strangers choose it, and their lines must not push others out.
+  constexpr std::size_t path_bytes_max = 1024;
+  request_.path = head.path.substr(0, path_bytes_max);
   since_ = now;
 }
 

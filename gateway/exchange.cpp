@@ -74,9 +74,13 @@ void exchange::on_event(const turn_event& event) {
   if (const auto* delta = std::get_if<turn_delta>(&event)) return on_delta(*delta);
   if (const auto* finished = std::get_if<turn_finished>(&event)) return on_finished(*finished);
   if (const auto* error = std::get_if<failure>(&event)) return fail(*error);
-  if (!streams_) return;
+  const auto& started = std::get<turn_started>(event);
+  if (!streams_) {
+    std::string nothing;  // of a whole answer; but whoever counts has to hear of it
+    return writer_->started(started, nothing);
+  }
   begin_stream();
-  writer_->started(std::get<turn_started>(event), channel_.stream_buffer());
+  writer_->started(started, channel_.stream_buffer());
   send_frames();
 }
 
@@ -96,6 +100,7 @@ void exchange::on_delta(const turn_delta& event) {
 void exchange::on_finished(const turn_finished& event) {
   if (event.how == turn_end::failed) return fail(event.error);
   if (!before_end_) return end(event);
+  deadline_ = never;  // of the turn, which is over
   before_end_(event, [weak = weak_from_this(), event, post = channel_.poster()] {
     post([weak, event] {
       const auto self = weak.lock();

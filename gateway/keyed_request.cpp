@@ -8,15 +8,21 @@ std::variant<followed_turn, route_result> find_turn(const turn_key& key, const s
   auto known = context->turns->find(key);
   if (!known) return route_result(known.error());
   if (*known) return followed_turn{*std::move(known), key.seen.value_or(0), true};
+  if (key.seen)
+    return route_result(failure{errc::not_found, "there is no turn of this 'idempotency-key' to go on with", "idempotency-key"});
   auto result = route();
   auto* job = std::get_if<turn_job>(&result);
   if (job == nullptr) return result;
-  if (key.seen)
-    return route_result(failure{errc::not_found, "there is no turn of this 'idempotency-key' to go on with", "idempotency-key"});
   // Another connection may have begun it meanwhile.
   auto claimed = context->turns->open(key, context);
-  if (!claimed) return route_result(claimed.error());
-  if (claimed->is_new) claimed->turn->start(std::move(*job), request_id, shape);
+  if (!claimed) {
+    job->writer->refused(claimed.error());
+    return route_result(claimed.error());
+  }
+  if (claimed->is_new)
+    claimed->turn->start(std::move(*job), request_id, shape);
+  else
+    job->writer->refused({errc::cancelled, "another connection has begun the turn", {}});
   return followed_turn{std::move(claimed->turn), 0, !claimed->is_new};
 }
 

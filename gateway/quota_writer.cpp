@@ -12,6 +12,7 @@ class quota_writer final : public answer_writer {
   quota_writer(std::unique_ptr<answer_writer> inner, quota_lease lease) : inner_(std::move(inner)), lease_(std::move(lease)) {}
 
   void started(const turn_started& event, std::string& out) override {
+    has_started_ = true;
     lease_.owe(event.prompt_tokens - event.cached_tokens);
     inner_->started(event, out);
   }
@@ -26,13 +27,14 @@ class quota_writer final : public answer_writer {
   void failed(const failure& error, std::string_view request_id, std::string& out) override { inner_->failed(error, request_id, out); }
 
   void refused(const failure& error) override {
-    if (error.code != errc::deadline_exceeded) lease_.refund();  // it may have computed until then
+    if (!has_started_ && error.code != errc::deadline_exceeded) lease_.refund();  // it may have computed until then
     inner_->refused(error);
   }
 
  private:
   std::unique_ptr<answer_writer> inner_;
   quota_lease lease_;
+  bool has_started_ = false;
 };
 
 }  // namespace

@@ -89,8 +89,8 @@ void response_store::carry_out(const task& next) {
     outgrown = log_ && log_->is_outgrown(table_.bytes());
     if (outgrown) all = table_.all();
   }
-  if (outgrown) note(log_->rewrite(all));
   if (next.kept) next.kept();
+  if (outgrown) note(log_->rewrite(all));
 }
 
 void response_store::note(const expected<std::uint64_t>& written) {

@@ -23,10 +23,23 @@ parts parts_of(std::string_view pattern) {
   return {pattern.substr(0, star), pattern.substr(star + 1), true};
 }
 
+/// Whether the byte before `at` belongs to the same word: the letter of an escape (\n, \t, as JSON within JSON has them) does not.
+bool goes_on_from_word(std::string_view text, std::size_t at) {
+  if (at == 0 || !is_word_letter(text[at - 1])) return false;
+  constexpr std::string_view escapes = "bfnrt";
+  return at < 2 || text[at - 2] != '\\' || escapes.find(text[at - 1]) == escapes.npos;
+}
+
+/// Blanks and the quotes, escaped or not, that stand before a value.
+std::size_t skip_opening(std::string_view text, std::size_t at) {
+  const auto value = text.find_first_not_of(" \\\"'`", at);
+  return value == std::string_view::npos ? text.size() : value;
+}
+
 /// Where the match ends whose literal begin ends at `behind`.
 std::size_t match_end(std::string_view text, const parts& of, std::size_t behind) {
   if (!of.has_star) return behind;
-  if (of.after.empty()) return std::min(text.find_first_of(word_ends, behind), text.size());
+  if (of.after.empty()) return std::min(text.find_first_of(word_ends, skip_opening(text, behind)), text.size());
   const auto after = text.find(of.after, behind);
   return after == std::string_view::npos ? text.size() : after + of.after.size();
 }
@@ -36,7 +49,7 @@ std::string without_matches(std::string_view text, const parts& of) {
   std::size_t taken = 0;
   for (auto begin = text.find(of.before); begin != std::string_view::npos;) {
     // "task-list" is no key that begins with "sk-".
-    const bool inside_word = begin > 0 && is_word_letter(of.before.front()) && is_word_letter(text[begin - 1]);
+    const bool inside_word = is_word_letter(of.before.front()) && goes_on_from_word(text, begin);
     if (inside_word) {
       begin = text.find(of.before, begin + 1);
       continue;

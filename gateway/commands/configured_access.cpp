@@ -1,6 +1,7 @@
 #include "gateway/commands/configured_access.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "messages/base/session_scope.hpp"
 
@@ -29,8 +30,12 @@ caller caller_of(const actors::key_config& key) {
 
 key_ring keys_of(const actors::config& config) {
   std::vector<access_key> keys;
-  for (const auto& key : config.keys)
-    if (const auto hash = read_key_hash(key.hash)) keys.push_back({*hash, caller_of(key)});
+  for (const auto& key : config.keys) {
+    const auto hash = read_key_hash(key.hash);
+    // The config has refused it; a ring without it might let everybody in.
+    if (!hash) throw std::invalid_argument("the hash of the key '" + key.name + "' cannot be read");
+    keys.push_back({*hash, caller_of(key)});
+  }
   return key_ring(std::move(keys));
 }
 

@@ -36,6 +36,10 @@ TEST_CASE("usual secrets are found where agents show them") {
   CHECK(usual("AKIAIOSFODNN7EXAMPLE and aws_secret_access_key = wJalr/K7+x\n") == "[redacted] and [redacted]\n");
   CHECK(usual("a\n-----BEGIN RSA PRIVATE KEY-----\nMII\nAB\n-----END RSA PRIVATE KEY-----\nb") == "a\n[redacted] RSA PRIVATE KEY-----\nb");
   CHECK(usual("token ghp_16C7e github_pat_11AA xoxb-12") == "token [redacted] [redacted] [redacted]");
+  CHECK(usual("KEY:\\nsk-abc\\tghp_1") == "KEY:\\n[redacted]");  // a tool's arguments: JSON within JSON
+  CHECK(usual("AWS_SECRET_ACCESS_KEY=\"wJal\" b") == "[redacted]\" b");
+  CHECK(usual("aws_secret_access_key = \\\"wJal\\\" b") == "[redacted]\" b");
+  CHECK(usual("Bearer  eyJ.x y") == "[redacted] y");
   CHECK(usual("nothing of a task-force here") == "nothing of a task-force here");
 }
 
