@@ -55,7 +55,11 @@ void lifecycle_policy::cut(context_record& from, std::size_t keep, eviction_caus
   while (from.held.size() > keep) {
     const block_index block = from.held.back();
     from.held.pop_back();
-    if (--blocks_[block].claims > 0) continue;
+    from.own_as_of = 0;
+    if (--blocks_[block].claims > 0) {
+      ++sharings_;
+      continue;
+    }
     blocks_[block].cause = cause;
     enqueue_unclaimed(block);
   }
@@ -157,10 +161,16 @@ void lifecycle_policy::context(stream_id stream, std::span<const block_index> ch
   if (chain.empty()) cut(at, 0, eviction_cause::superseded);
   if (!is_below_ && chain.size() > common_prefix(at.held, chain)) at.is_leaving = at.is_cut = false;  // it has come back, or grows
   for (const block_index block : chain.subspan(common_prefix(at.held, chain))) {
-    if (blocks_[block].claims++ == 0) blocks_.unlink(block);
+    if (blocks_[block].claims == 0) blocks_.unlink(block);
+    claim(at, block);
     at.held.push_back(block);
   }
   rank(*found, now);
+}
+
+void lifecycle_policy::claim(context_record& by, block_index block) {
+  if (blocks_[block].claims++ > 0) ++sharings_;
+  by.own_as_of = 0;
 }
 
 void lifecycle_policy::abandoned(stream_id stream, block_index block, eviction_cause cause) {
@@ -191,7 +201,7 @@ void lifecycle_policy::demoted(stream_id stream, block_index block, instant now)
   if (stream >= streams_.size() || streams_[stream].contexts.empty()) return enqueue_unclaimed(block);
   const context_id current = streams_[stream].contexts.back();
   contexts_[current].held.push_front(block);
-  ++blocks_[block].claims;
+  claim(contexts_[current], block);
   if (!standings_.contains(current)) rank(current, now);
 }
 
@@ -217,9 +227,11 @@ void lifecycle_policy::foretold(stream_id stream, std::optional<std::uint64_t> t
   }
 }
 
-std::size_t lifecycle_policy::blocks_of_its_own(const context_record& at) const {
+std::size_t lifecycle_policy::blocks_of_its_own(context_record& at) const {
+  if (std::exchange(at.own_as_of, sharings_) == sharings_) return at.own;
   const auto shared = std::find_if(at.held.rbegin(), at.held.rend(), [&](block_index block) { return blocks_[block].claims > 1; });
-  return static_cast<std::size_t>(shared - at.held.rbegin());
+  at.own = static_cast<std::uint32_t>(shared - at.held.rbegin());
+  return at.own;
 }
 
 std::vector<context_outlook> lifecycle_policy::take_outlooks(std::uint32_t blocks, std::uint32_t slack, instant now) {

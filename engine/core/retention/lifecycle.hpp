@@ -50,6 +50,8 @@ class lifecycle_policy : public retention_policy {
     std::uint64_t turn = 0;        ///< the last one
     std::deque<block_index> held;  ///< the blocks it claims, from the first on
     std::uint32_t length = 0;      ///< of its last prompt
+    std::uint32_t own = 0;         ///< of the claimed blocks, the last ones that nobody else claims; as of `own_as_of`
+    std::uint64_t own_as_of = 0;   ///< `sharings_` then; 0: not counted since its claims changed
     instant started{0};
     context_waits waits;
     float worth = 0;
@@ -72,7 +74,8 @@ class lifecycle_policy : public retention_policy {
   [[nodiscard]] std::size_t find_continued(const stream_record& stream, const turn_start& turn) const;
   /// The turn is one that has been told of before.
   bool repeats(const stream_record& stream, const turn_start& turn, instant now);
-  [[nodiscard]] std::size_t blocks_of_its_own(const context_record& at) const;
+  [[nodiscard]] std::size_t blocks_of_its_own(context_record& at) const;
+  void claim(context_record& by, block_index block);
   [[nodiscard]] bool goes_on(const context_record& at, std::span<const block_index> chain) const;
   context_id begin_context(stream_id stream, const turn_start& turn, instant now);
   void forget(context_id gone, eviction_cause cause);
@@ -98,6 +101,7 @@ class lifecycle_policy : public retention_policy {
   std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
   std::vector<context_id> leaving_;  ///< as take_outlooks has said
   std::vector<context_id> untold_;   ///< as it will say; some have begun to leave
+  std::uint64_t sharings_ = 1;       ///< how often a block has become or ceased to be claimed by two
   bool is_asked_ = false;            ///< for outlooks
   bool is_claim_reranked_ = false;   ///< since standings_ was last in order
 };
