@@ -8,6 +8,7 @@
 
 #include "engine/core/retention/ranked_heap.hpp"
 #include "engine/core/retention/return_model.hpp"
+#include "engine/core/retention/tenant_order.hpp"
 
 using namespace troupe;
 using namespace troupe::core;
@@ -287,6 +288,37 @@ TEST_CASE("a ranked heap agrees with sorting, whatever changes") {
     REQUIRE(in_order.size() == std::min<std::size_t>(reference.size(), 10));
     REQUIRE(std::ranges::is_sorted(in_order));
     REQUIRE(in_order.front() == least->second);
+  }
+}
+
+TEST_CASE("an order of tenants' items agrees with sorting, in all and within each, whatever changes") {
+  std::mt19937 rng(11);
+  tenant_order<int> order(2);
+  std::map<std::uint32_t, int> reference;
+  for (int step = 0; step < 4000; ++step) {
+    const std::uint32_t item = rng() % 50;
+    const auto tenant = static_cast<tenant_index>(item % 3);  // the third has no bound, and so no order of its own
+    if (rng() % 3 == 0) {
+      order.erase(item, tenant);
+      reference.erase(item);
+    } else {
+      const int key = static_cast<int>(rng() % 20);
+      order.put(item, key, tenant);
+      reference[item] = key;
+    }
+    std::vector<std::pair<int, std::uint32_t>> sorted, visited;
+    for (const auto& [number, key] : reference) sorted.emplace_back(key, number);
+    std::ranges::sort(sorted);
+    order.visit_in_order([&](std::uint32_t each) { return visited.emplace_back(order.key(each), each), true; });
+    REQUIRE(visited == sorted);
+    REQUIRE(order.size() == sorted.size());
+    CHECK(order.contains(item) == reference.contains(item));
+    for (const tenant_index each : {tenant_index{0}, tenant_index{1}}) {
+      const auto own = std::ranges::find_if(sorted, [each](const auto& entry) { return entry.second % 3 == each; });
+      REQUIRE(order.empty(each) == (own == sorted.end()));
+      if (own != sorted.end()) REQUIRE(order.first(each) == own->second);
+    }
+    CHECK(order.empty(2));
   }
 }
 

@@ -10,8 +10,10 @@
 
 #include <deque>
 
-#include "engine/core/retention/tenant_heap.hpp"
+#include "engine/core/retention/ranked_heap.hpp"
+#include "engine/core/retention/residency.hpp"
 #include "engine/core/retention/stream_waits.hpp"
+#include "engine/core/retention/tenant_order.hpp"
 
 namespace troupe::core {
 
@@ -96,7 +98,7 @@ class lifecycle_policy : public retention_policy {
   std::vector<context_record> contexts_;
   std::vector<context_id> free_contexts_;
   std::vector<stream_record> streams_;
-  tenant_heap<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
+  tenant_order<standing> standings_;  ///< contexts that claim something and whose last block is idle, the least first
   ranked_heap<instant> changes_;     ///< when a context's worth changes next
   std::vector<context_id> in_use_;   ///< taken out of `standings_` because their last block is busy
   std::vector<context_id> leaving_;  ///< as take_outlooks has said

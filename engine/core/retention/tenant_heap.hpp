@@ -20,10 +20,6 @@ class tenant_heap {
   [[nodiscard]] std::uint32_t first() const { return all_.first(); }
   [[nodiscard]] const Key& key(std::uint32_t item) const { return all_.key(item); }
   [[nodiscard]] bool contains(std::uint32_t item) const { return all_.contains(item); }
-  template <class Visit>
-  void visit_in_order(Visit visit) const {
-    all_.visit_in_order(visit);
-  }
 
   /// Of a tenant that has no order of its own, nothing is here.
   [[nodiscard]] bool empty(tenant_index tenant) const noexcept { return tenant >= own_.size() || own_[tenant].empty(); }
