@@ -55,7 +55,7 @@ expected<std::uint64_t> session_journal::append(std::span<const std::byte> bytes
   if (!length) return length;
   count(live, bytes.size());
   if (*length < limits::journal_bytes_min || *length < limits::journal_growth_max * live_bytes_) return length;
-  return journal_->rewrite([&](const std::function<void(std::span<const std::byte>)>& write) {
+  return journal_->begin_rewrite([&](const std::function<void(std::span<const std::byte>)>& write) {
     all([&](const session_info& each, const intent_record& intent) {
       write(to_wire(session_record{each}));
       if (counts_for(intent, each)) write(to_wire(intent));

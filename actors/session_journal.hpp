@@ -26,12 +26,14 @@ class session_journal {
 
   /// Visits every session that is still to be remembered.
   using visitor = std::function<void(const std::function<void(const session_info&, const intent_record&)>&)>;
-  /// Appends; when the file has outgrown its live content, `all` writes it anew. Failures: io_failed.
+  /// Appends; when the file has outgrown its live content, `all` says what it begins with anew, which a thread writes. Failures: io_failed.
   expected<std::uint64_t> remember(const session_info& info, const visitor& all);
   expected<std::uint64_t> remember(const intent_record& intent, const visitor& all);
   /// The session need not come back: it is left out at the next rewrite.
   void forget(const session_id& id);
   [[nodiscard]] std::uint64_t bytes() const noexcept { return journal_ ? journal_->bytes() : 0; }
+  /// Waits until nothing is written anew.
+  expected<std::uint64_t> settle() { return journal_ ? journal_->finish_rewrite() : std::uint64_t{0}; }
 
  private:
   /// Of the last record of each kind.

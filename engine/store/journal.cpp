@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <vector>
 
 #include "engine/store/file_io.hpp"
@@ -159,6 +160,18 @@ struct temporary_file {
 
 }  // namespace
 
+/// The members are destroyed from the last on: the thread has ended before what it uses goes.
+struct journal::rewriting {
+  explicit rewriting(std::filesystem::path path) : temporary{std::move(path)} {}
+
+  temporary_file temporary;
+  open_file fresh;
+  std::vector<std::byte> content, since;  ///< frames; those that were appended meanwhile
+  std::future<int> written;               ///< errno
+};
+
+journal::journal() = default;
+
 expected<std::unique_ptr<journal>> journal::open(const std::filesystem::path& file, const reader& read) {
   std::unique_ptr<journal> result(new journal);
   result->file_ = file;
@@ -207,10 +220,52 @@ expected<std::uint64_t> journal::append(std::span<const std::byte> record) {
     return error;
   }
   bytes_ += frame.size();
+  if (!rewriting_) return bytes_;
+  auto& since = rewriting_->since;
+  since.insert(since.end(), frame.begin(), frame.end());
+  const bool is_done = rewriting_->written.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  return is_done || since.size() > limits::journal_rewrite_tail_max ? finish_rewrite() : bytes_;
+}
+
+expected<std::uint64_t> journal::begin_rewrite(const visitor& records) {
+  if (rewriting_) return bytes_;
+  auto made = std::make_unique<rewriting>(temporary_of(file_));
+  made->fresh.descriptor = ::open(made->temporary.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int descriptor = made->fresh.descriptor;
+  if (descriptor < 0) return io_failure("create", made->temporary.path);
+  if (is_locked_by_another(descriptor)) return failure{errc::io_failed, made->temporary.path.string() + " is in use by another process", {}};
+  const auto header = make_header();
+  made->content.assign(header.begin(), header.end());
+  std::size_t longest = 0;
+  records([&](std::span<const std::byte> record) {
+    longest = std::max(longest, record.size());
+    append_frame(made->content, record);
+  });
+  if (longest > limits::journal_record_bytes_max) return too_long(longest);
+  made->written = std::async(std::launch::async, [descriptor, &content = made->content] {
+    errno = 0;
+    return write_at(descriptor, 0, content) && ::fsync(descriptor) == 0 ? 0 : errno == 0 ? EIO : errno;
+  });
+  rewriting_ = std::move(made);
   return bytes_;
 }
 
-expected<std::uint64_t> journal::rewrite(const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& records) {
+expected<std::uint64_t> journal::finish_rewrite() {
+  if (!rewriting_) return bytes_;
+  const auto ended = std::move(rewriting_);
+  errno = ended->written.get();
+  const auto length = ended->content.size();
+  if (errno != 0 || !write_at(ended->fresh.descriptor, length, ended->since)) return io_failure("write", ended->temporary.path);
+  if (::rename(ended->temporary.path.c_str(), file_.c_str()) != 0) return io_failure("replace", file_);
+  ended->temporary.kept = true;
+  ::close(descriptor_);
+  descriptor_ = ended->fresh.release();
+  bytes_ = length + ended->since.size();
+  return bytes_;
+}
+
+expected<std::uint64_t> journal::rewrite(const visitor& records) {
+  if (const auto finished = finish_rewrite(); !finished) return finished;
   temporary_file temporary{temporary_of(file_)};
   open_file fresh{::open(temporary.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
   if (fresh.descriptor < 0) return io_failure("create", temporary.path);

@@ -15,6 +15,8 @@ namespace troupe::store {
 class journal {
  public:
   using reader = std::function<void(std::span<const std::byte>)>;
+  /// Hands each record that shall stay to what it is given.
+  using visitor = std::function<void(const reader&)>;
   /// Opens or creates `file`, hands every intact record to `read` in order, cuts a torn tail. Failures: io_failed (also: the
   /// file is open elsewhere, it is locked while this lives), corrupt_data (not a journal).
   static expected<std::unique_ptr<journal>> open(const std::filesystem::path& file, const reader& read);
@@ -27,15 +29,23 @@ class journal {
   expected<std::uint64_t> append(std::span<const std::byte> record);  ///< the file's length after it
   /// Replaces the whole content by `records`, atomically (a new file, renamed over). A failure leaves the old content, unless only the
   /// folder could not be synced.
-  expected<std::uint64_t> rewrite(const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& records);
+  expected<std::uint64_t> rewrite(const visitor& records);
+  /// The same, but a thread of its own writes the new file, and whoever appends does not wait for the disk: the first append after it has done
+  /// puts the new file, with all that was appended meanwhile, in the old one's place, and fails if that failed. Nothing while one is under way.
+  /// Failures: io_failed (no new file), invalid_request (a record is too long).
+  expected<std::uint64_t> begin_rewrite(const visitor& records);
+  /// Waits for it, and puts the new file in its place.
+  expected<std::uint64_t> finish_rewrite();
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::uint64_t bytes_cut() const noexcept { return bytes_cut_; }  ///< torn tail found at opening
 
  private:
-  journal() = default;
+  journal();
   int descriptor_ = -1;
   std::filesystem::path file_;
   std::uint64_t bytes_ = 0, bytes_cut_ = 0;
+  struct rewriting;
+  std::unique_ptr<rewriting> rewriting_;  ///< null: none is under way
 };
 
 }  // namespace troupe::store

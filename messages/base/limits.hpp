@@ -74,6 +74,7 @@ inline constexpr std::size_t workers_per_session_max = 64;      ///< remembered;
 inline constexpr std::size_t dead_sessions_remembered = 10'000; ///< the oldest are forgotten: their next incarnation is a first one
 inline constexpr std::size_t journal_growth_max = 4;            ///< times its live content, then it is written anew
 inline constexpr std::size_t journal_bytes_min = 1 << 20;       ///< below this it is never written anew
+inline constexpr std::size_t journal_rewrite_tail_max = 64 << 20; ///< appended while it is written anew; then an append waits for that
 inline constexpr std::size_t pause_tools_max = 256;             ///< whose pauses are learned; the one that paused longest ago is forgotten
 inline constexpr std::size_t wishes_per_session_max = 32;        ///< about what is kept; the oldest is dropped
 inline constexpr std::uint64_t intent_generations_ahead = 256;  ///< that a journalled record covers; then it is written anew

@@ -317,6 +317,7 @@ TEST_CASE("the journal is written anew when it has outgrown what lives") {
     intent.generation = info.turns;
     REQUIRE(opened->remember(info, all));
     REQUIRE(opened->remember(intent, all));
+    REQUIRE(opened->settle());
     largest = std::max(largest, opened->bytes());
   }
   CHECK(largest < (1 << 20) + 8192);

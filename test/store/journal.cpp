@@ -226,6 +226,59 @@ TEST_CASE("rewriting replaces the content and appending goes on in the new file"
   CHECK(records == texts{"a", std::string(700'000, 'b'), std::string(700'000, 'c'), "d"});
 }
 
+TEST_CASE("what is appended while a thread writes anew is there at once, and in the new file when that takes its place") {
+  scratch_folder folder;
+  const auto file = folder.path / "log";
+  make_three(file);
+  texts records;
+  {
+    const auto log = open_good(file, records);
+    REQUIRE(log->begin_rewrite([](const auto& add) { add(as_bytes(std::string(700'000, 'b'))); }));
+    REQUIRE(log->append(as_bytes("meanwhile")));
+    write_content(folder.path / "seen", content_of(file));
+    texts seen;
+    open_good(folder.path / "seen", seen);
+    CHECK(seen.back() == "meanwhile");
+    const auto length = log->finish_rewrite();
+    REQUIRE(length);
+    CHECK(*length == 16 + 2 * 16 + 700'000 + 9);
+    CHECK(fs::file_size(file) == *length);
+    CHECK_FALSE(fs::exists(folder.path / "log.new"));
+    REQUIRE(log->append(as_bytes("d")));
+  }
+  open_good(file, records);
+  CHECK(records == texts{std::string(700'000, 'b'), "meanwhile", "d"});
+}
+
+TEST_CASE("a thread that cannot write anew leaves the old file, and the next one may") {
+  scratch_folder folder;
+  const auto file = folder.path / "log";
+  make_three(file);
+  texts records;
+  {
+    const auto log = open_good(file, records);
+    const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit old{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
+    const rlimit tight{100, old.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &tight) == 0);
+    const auto begun = log->begin_rewrite([](const auto& add) { add(as_bytes(std::string(500, 'y'))); });
+    const auto failed = log->finish_rewrite();
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &old) == 0);
+    std::signal(SIGXFSZ, ignored);
+    CHECK(begun);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == errc::io_failed);
+    CHECK_FALSE(fs::exists(folder.path / "log.new"));
+    REQUIRE(log->append(as_bytes("fourth")));
+    REQUIRE_FALSE(log->begin_rewrite([](const auto& add) { add(as_bytes(std::string(limits::journal_record_bytes_max + 1, 'x'))); }));
+    REQUIRE(log->begin_rewrite([](const auto& add) { add(as_bytes("anew")); }));
+  }
+  open_good(file, records);  // ended before the new file took its place
+  CHECK(records == texts{"first", "", "the third record", "fourth"});
+  CHECK_FALSE(fs::exists(folder.path / "log.new"));
+}
+
 TEST_CASE("a rewrite that fails or throws leaves the old content") {
   scratch_folder folder;
   const auto file = folder.path / "log";
