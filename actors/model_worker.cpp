@@ -32,12 +32,13 @@ std::vector<core::role_range> roles_of(const admit_request& request) {
   return roles;
 }
 
-core::sequence_spec spec_of(const admit_request& request, const core::block_hasher& hasher, instant now) {
+core::sequence_spec spec_of(admit_request request, const core::block_hasher& hasher, instant now) {
+  auto roles = roles_of(request);
   core::sequence_spec spec{.id = request.id,
-                           .tokens = request.tokens,
+                           .tokens = std::move(request.tokens),
                            .continued = request.continued,
-                           .chain = request.chain,
-                           .roles = roles_of(request),
+                           .chain = std::move(request.chain),
+                           .roles = std::move(roles),
                            .hasher = hasher,
                            .owner = request.owner,
                            .tenant = request.tenant,
@@ -47,7 +48,7 @@ core::sequence_spec spec_of(const admit_request& request, const core::block_hash
                            .tokens_max = request.tokens_max,
                            .tokens_min = request.tokens_min,
                            .output_tokens = request.output_tokens,
-                           .stop_tokens = request.stop_tokens,
+                           .stop_tokens = std::move(request.stop_tokens),
                            .priority = request.priority,
                            .is_ahead = request.is_ahead,
                            .deadline = instant{0},
@@ -87,16 +88,17 @@ model_worker::model_worker(model_worker_options options, std::unique_ptr<core::b
 // What is in flight names blocks of the pool and slots that the tier traffic keeps: the backend goes first.
 model_worker::~model_worker() { backend_.reset(); }
 
-expected<request_id> model_worker::admit(const admit_request& request, instant now) {
+expected<request_id> model_worker::admit(admit_request request, instant now) {
   if (holds_unknown_token(request.tokens, backend_->traits().vocabulary))
     return failure{errc::invalid_request, "a token is not in the vocabulary", "tokens"};
   if (request.roles.size() > limits::role_ranges_max) return failure{errc::invalid_request, "the roles have too many ranges", "roles"};
-  const auto& paused = request.paused;
+  const auto id = request.id;
+  const auto paused = request.paused;
   const core::block_hasher hasher{request.scope_seed, options_.pool.block_tokens};
-  if (auto admitted = tiers_.admit(spec_of(request, hasher, now), now, options_.scheduler); !admitted) return admitted.error();
+  if (auto admitted = tiers_.admit(spec_of(std::move(request), hasher, now), now, options_.scheduler); !admitted) return admitted.error();
   if (paused.took_ms >= 0)
     pauses_.record({paused.tool, paused.is_subagent}, static_cast<double>(paused.took_ms) / 1000, hint_s_of(paused));
-  return request.id;
+  return id;
 }
 
 expected<request_id> model_worker::prefetch(const prefetch_request& request, instant now) {
@@ -109,7 +111,7 @@ expected<request_id> model_worker::prefetch(const prefetch_request& request, ins
   asked.owner = request.owner;
   asked.tenant = request.tenant;
   asked.timeout_ms = request.timeout_ms;
-  auto spec = spec_of(asked, core::block_hasher{request.scope_seed, options_.pool.block_tokens}, now);
+  auto spec = spec_of(std::move(asked), core::block_hasher{request.scope_seed, options_.pool.block_tokens}, now);
   if (auto refused = scheduler_.refusal(spec)) return *std::move(refused);
   tiers_.prefetch(std::move(spec), now);
   return request.id;

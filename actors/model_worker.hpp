@@ -36,7 +36,7 @@ class model_worker {
 
   /// Failures: those of core::scheduler::admit, and invalid_request for a token outside the vocabulary. A chain may be shorter than
   /// the tokens fill: the rest is hashed here.
-  expected<request_id> admit(const admit_request& request, core::instant now);
+  expected<request_id> admit(admit_request request, core::instant now);
   void cancel(request_id id);
   owner_released release(const owner_release& release);
   void forget(const owner_forget& forgotten);

@@ -6,6 +6,16 @@
 namespace troupe::actors {
 namespace {
 
+constexpr std::size_t answer_room_tokens = 1024;
+
+/// A copy to which an answer can be appended without another one.
+text::encoded_prompt with_room(const text::encoded_prompt& kept) {
+  text::encoded_prompt copy;
+  copy.tokens.reserve(kept.tokens.size() + answer_room_tokens);
+  copy = kept;
+  return copy;
+}
+
 constexpr text::tokenizer::encode_options rendered_options{.add_special_tokens = false, .parse_special_tokens = true};
 
 }  // namespace
@@ -56,7 +66,7 @@ text::encoded_prompt session_prompts::encode(const scope& of, std::string text, 
     return aside.encode(std::move(text), options, forced);
   }
   take_scope(of);
-  return encoder_->encode(std::move(text), options, forced);
+  return with_room(encoder_->encode(std::move(text), options, forced));
 }
 
 session_prompts::remembered session_prompts::last() const {
@@ -71,14 +81,14 @@ text::encoded_prompt session_prompts::encode_ahead(const scope& of, std::string 
   return aside.encode(std::move(text), rendered_options, splice.forced());
 }
 
-text::encoded_prompt session_prompts::encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered) {
+text::encoded_prompt session_prompts::encode_chat(const scope& of, const turn_prompt& prompt, std::string rendered) {
   const kept_scope wanted{of.model, of.tenant, of.cache_salt};
   const bool goes_on = splice_ && kept_ == wanted;
   if (of.keep) take_scope(of);
   const bool is_of_scope = splice_ && kept_ == wanted;
   auto beside = is_of_scope && !of.keep ? *splice_ : text::answer_splice{of.model->tokens};
   auto& splice = of.keep ? *splice_ : beside;
-  const auto text = splice.apply(rendered);
+  const auto text = splice.apply(std::move(rendered));
   auto encoded = encode(of, text, rendered_options, splice.forced());
   text::prompt_roles aside;
   auto& roles = of.keep ? roles_ : aside;

@@ -30,7 +30,7 @@ class session_prompts {
   };
 
   /// What a template made of the prompt's messages, with the roles of its tokens.
-  text::encoded_prompt encode_chat(const scope& of, const turn_prompt& prompt, const std::string& rendered);
+  text::encoded_prompt encode_chat(const scope& of, const turn_prompt& prompt, std::string rendered);
   /// A rendering that the main conversation may go on with. Nothing is kept of it.
   [[nodiscard]] text::encoded_prompt encode_ahead(const scope& of, std::string rendered) const;
   /// A text or token prompt as it is. Fails with invalid_request for a token that the model does not have.

@@ -133,12 +133,11 @@ void leave_behind(session_pointer self, const session_turn& of) {
   for (const auto& each : state.workers) caf::anon_send(each.handle, left);
 }
 
-void take_rendered(session_pointer self, request_id id, std::uint32_t asked, const render_result& rendered) {
+void take_rendered(session_pointer self, request_id id, std::uint32_t asked, render_result& rendered) {
   auto* found = find_asking(self, id, asked);
   if (!found) return;
   const bool reasons = ends_in_reasoning(rendered.text);
-  found->render_input.clear();
-  auto prompt = self->state.prompts.encode_chat(found->prompt_scope, found->work.request().prompt, rendered.text);
+  auto prompt = self->state.prompts.encode_chat(found->prompt_scope, found->work.request().prompt, std::move(rendered.text));
   if (auto error = found->work.take_prompt(std::move(prompt), reasons)) {
     if (found->prompt_scope.keep) self->state.prompts.forget();  // what is too long is not worth its memory
     return fail_turn(self, id, std::move(*error));
@@ -161,11 +160,18 @@ void take_error(session_pointer self, request_id id, std::uint32_t asked, const 
   fail_turn(self, id, std::move(why));
 }
 
+/// The input goes with the question: of a long conversation it is long. Whoever asks again makes it anew.
 void ask_renderer(session_pointer self, request_id id, session_turn& of) {
   const auto asked = ++of.asked;
+  auto input = std::exchange(of.render_input, {});
+  if (input.empty()) {
+    auto again = template_input(of.work.request(), of.work.model());
+    if (!again) return fail_turn(self, id, again.error());
+    input = *std::move(again);
+  }
   const auto wait = std::min<milliseconds>(limits::render_request_wait, milliseconds{of.work.remaining_ms(now_of(self))});
-  self->request(self->state.setup.services.renderer, wait, render_request{id, of.work.model().id, of.render_input})
-      .then([=](const render_result& rendered) { take_rendered(self, id, asked, rendered); },
+  self->request(self->state.setup.services.renderer, wait, render_request{id, of.work.model().id, std::move(input)})
+      .then([=](render_result& rendered) { take_rendered(self, id, asked, rendered); },
             [=](const caf::error& error) { take_error(self, id, asked, error); });
 }
 

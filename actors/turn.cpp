@@ -135,6 +135,7 @@ admit_request turn::admit(core::instant now) {
   phase_ = turn_phase::admitting;
   admit_request request;
   request.id = setup_.request.id;
+  request.tokens.reserve(tokens_.size() + output_expected() + 1);  // where it is admitted, its output is appended
   request.tokens = tokens_;
   request.continued = static_cast<std::uint32_t>(tokens_.size() - prompt_tokens_);
   request.chain = chain_;

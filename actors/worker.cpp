@@ -118,10 +118,10 @@ void forget(self_pointer self, const caf::actor_addr& dead) {
 }
 
 /// Answers first: the session must know that it was accepted before it sees the first event.
-caf::result<request_id> admit(self_pointer self, const admit_request& request, const sequence_sink_actor& sink) {
-  auto admitted = device_of(self).admit(request, now_of(self));
+caf::result<request_id> admit(self_pointer self, admit_request& request, const sequence_sink_actor& sink) {
+  auto admitted = device_of(self).admit(std::move(request), now_of(self));
   if (!admitted) return make_error(admitted.error());
-  keep_sink(self, request.id, sink);
+  keep_sink(self, *admitted, sink);
   auto promise = self->make_response_promise<request_id>();
   promise.deliver(*admitted);
   settle(self);
@@ -187,7 +187,7 @@ worker_inside::behavior_type worker(self_pointer self, worker_setup setup) {
     return worker_inside::behavior_type::make_empty_behavior();
   }
   return {
-      [self](const admit_request& request, const sequence_sink_actor& sink) { return admit(self, request, sink); },
+      [self](admit_request& request, const sequence_sink_actor& sink) { return admit(self, request, sink); },
       [self](const sequence_cancel& cancel) {
         self->state.device->cancel(cancel.id);
         settle(self);

@@ -143,7 +143,13 @@ expected<std::size_t> template_engine::add(const std::string& name, const std::s
 expected<std::string> template_engine::render(const std::string& name, const std::string& input) {
   if (shared_interpreter().fault) return failure{errc::template_failed, *shared_interpreter().fault, {}};
   py::gil_scoped_acquire lock;
-  return state_->call("render", name, py::bytes(input), state_->limits.time);
+  // Not as bytes: json.loads would look for their encoding first.
+  auto text = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(input.data(), static_cast<Py_ssize_t>(input.size()), "surrogatepass"));
+  if (!text) {
+    PyErr_Clear();
+    return failure{errc::invalid_request, "the template's input is not UTF-8", {}};
+  }
+  return state_->call("render", name, std::move(text), state_->limits.time);
 }
 
 }  // namespace troupe::text

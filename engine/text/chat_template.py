@@ -279,7 +279,8 @@ class Engine:
             variables = read_input(text)
             content = mark_final_message(variables["messages"]) if variables.pop("continue_final_message", False) else None
             rendered = write(template, variables, self.limit)
-            output = encode(rendered if content is None else cut_at_mark(rendered, content))
+            text = rendered if content is None else cut_at_mark(rendered, content)
+            output = text if text.isascii() else encode(text)  # whoever takes it reads ASCII where it lies
             if len(output) > self.limit:
                 raise OutputLimit()
             return "", output
