@@ -111,9 +111,39 @@ class timeout_clock final : public caf::detail::thread_safe_actor_clock {
   bool ended_ = false;
 };
 
-class actor_scheduler final : public caf::scheduler::coordinator<caf::policy::work_sharing> {
+/// CAF's, but who is woken finds the queue unlocked: woken under the lock, a thread that takes its waker's core waits for that lock at once.
+struct unlocked_wake : caf::policy::work_sharing {
+  template <class Coordinator>
+  void enqueue(Coordinator* self, caf::resumable* job) {
+    queue_type one{job};
+    auto& shared = d(self);
+    {
+      const std::lock_guard guard{shared.lock};
+      shared.queue.splice(shared.queue.end(), one);
+    }
+    shared.cv.notify_one();
+  }
+  template <class Coordinator>
+  void central_enqueue(Coordinator* self, caf::resumable* job) {
+    enqueue(self, job);
+  }
+  template <class Worker>
+  void external_enqueue(Worker* self, caf::resumable* job) {
+    enqueue(self->parent(), job);
+  }
+  template <class Worker>
+  void internal_enqueue(Worker* self, caf::resumable* job) {
+    enqueue(self->parent(), job);
+  }
+  template <class Worker>
+  void resume_job_later(Worker* self, caf::resumable* job) {
+    enqueue(self->parent(), job);
+  }
+};
+
+class actor_scheduler final : public caf::scheduler::coordinator<unlocked_wake> {
  public:
-  using super = caf::scheduler::coordinator<caf::policy::work_sharing>;
+  using super = caf::scheduler::coordinator<unlocked_wake>;
   using super::super;
 
   static caf::actor_system::module* make(caf::actor_system& system, caf::detail::type_list<>) { return new actor_scheduler(system); }

@@ -74,6 +74,7 @@ expected<backend_factory> timing_factory(const worker_config& config, std::uint3
   options.rates.step_base_s = config.timing_step_us * microsecond;
   options.rates.prefill_token_s = config.timing_prefill_token_us * microsecond;
   options.rates.decode_row_s = config.timing_decode_token_us * microsecond;
+  options.rates.moved_block_s = config.timing_block_us * microsecond;
   if (!config.timing_script.empty()) {
     if (model.defaults.eos.empty())
       return failure{errc::invalid_request, "a script needs a model with an end token", "worker.timing_script"};
@@ -113,6 +114,7 @@ expected<worker_setup> make_worker_setup(const worker_config& config, worker_id 
   auto factory = timing_factory(config, *blocks, model, commons.timer);
   if (!factory) return factory.error();
   setup.make_backend = std::move(*factory);
+  setup.feeds_a_device = false;
   return setup;
 }
 

@@ -25,7 +25,7 @@ struct node_config {
   std::string name = "troupe";
   std::filesystem::path data_dir = "~/.local/share/troupe";  ///< journal, key file
   std::uint32_t drain_s = 10;
-  std::uint32_t threads = 0;          ///< of the actor scheduler, 0: one per core
+  std::uint32_t threads = 0;          ///< of the actor scheduler, 0: one per core, two at least
   std::uint32_t compute_threads = 0;  ///< of the CPU backend, 0: one per core
   bool operator==(const node_config&) const = default;
 };
@@ -57,6 +57,7 @@ struct worker_config {
   double timing_step_us = 5'000;         ///< timing backend: what every step takes, microseconds
   double timing_prefill_token_us = 100;  ///< and each prefilled token on top
   double timing_decode_token_us = 200;   ///< and each decoded token on top
+  double timing_block_us = 40;           ///< and each block on its way to or from the host
   std::filesystem::path timing_script;   ///< timing backend: a JSON list of answers, one is chosen by the request's seed; empty: hashed tokens
   bool operator==(const worker_config&) const = default;
 };

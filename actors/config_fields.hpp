@@ -67,6 +67,7 @@ void worker_fields(Visitor& visit, Section& worker) {
   visit("timing_step_us", worker.timing_step_us, within{0, 1e9, "microseconds"});
   visit("timing_prefill_token_us", worker.timing_prefill_token_us, within{0, 1e9, "microseconds"});
   visit("timing_decode_token_us", worker.timing_decode_token_us, within{0, 1e9, "microseconds"});
+  visit("timing_block_us", worker.timing_block_us, within{0, 1e9, "microseconds"});
   visit("timing_script", worker.timing_script);
 }
 

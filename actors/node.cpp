@@ -56,8 +56,8 @@ void start_router(node_pointer self) {
 void start_worker(node_pointer self, node_worker& each) {
   ++each.setup.device.epoch;
   auto& system = self->system();
-  each.handle =
-      watched(self, worker_actor{own_threads(self) ? system.spawn<caf::detached>(worker, each.setup) : system.spawn(worker, each.setup)});
+  const bool is_detached = own_threads(self) && each.setup.feeds_a_device;
+  each.handle = watched(self, worker_actor{is_detached ? system.spawn<caf::detached>(worker, each.setup) : system.spawn(worker, each.setup)});
   introduce(self, each);
   connect_worker(self, each);
 }
@@ -65,10 +65,7 @@ void start_worker(node_pointer self, node_worker& each) {
 void start_directory(node_pointer self) {
   auto setup = self->state.parts.directory;
   setup.services = self->state.children.services;
-  auto& system = self->system();
-  // Detached: it writes the journal.
-  self->state.children.directory = watched(self, own_threads(self) ? system.spawn<caf::detached>(session_directory, std::move(setup))
-                                                                   : system.spawn(session_directory, std::move(setup)));
+  self->state.children.directory = watched(self, self->system().spawn(session_directory, std::move(setup)));
 }
 
 void start_all(node_pointer self) {

@@ -2,7 +2,6 @@
 #include "actors/node_parts.hpp"
 
 #include <chrono>
-#include <thread>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -13,6 +12,7 @@
 #include "actors/register.hpp"
 #include "actors/template_renderer_jinja.hpp"
 #include "actors/tenant_table.hpp"
+#include "engine/core/cpu/usable_cores.hpp"
 
 namespace troupe::actors {
 namespace {
@@ -76,7 +76,7 @@ expected<loaded_model> load(const config& settings, const model_config& wanted, 
 }
 
 std::uint32_t compute_threads(const config& settings) {
-  return settings.node.compute_threads != 0 ? settings.node.compute_threads : std::max(1U, std::thread::hardware_concurrency());
+  return settings.node.compute_threads != 0 ? settings.node.compute_threads : core::usable_cores();
 }
 
 std::optional<failure> add_workers(const config& settings, const std::vector<loaded_model>& models, node_parts& parts) {

@@ -18,11 +18,12 @@ real_timer::~real_timer() {
 core::instant real_timer::now() const { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 void real_timer::call_at(core::instant when, std::function<void()> action) {
+  bool is_next = false;
   {
     const std::lock_guard lock{mutex_};
-    waiting_.emplace(when, std::move(action));
+    is_next = waiting_.emplace(when, std::move(action)) == waiting_.begin() || waiting_.size() > actions_max_;
   }
-  changed_.notify_all();
+  if (is_next) changed_.notify_all();  // else the thread wakes for another first
 }
 
 void real_timer::work() {

@@ -28,7 +28,7 @@ struct worker_tick {};
 using worker_inside = worker_actor::extend<caf::reacts_to<ticket_done>, caf::reacts_to<worker_tick>, caf::reacts_to<tier_below>,
                                            caf::reacts_to<core::slot_grant>, caf::reacts_to<core::lease_grant>>;
 
-/// Makes the device on the worker's thread. A failure ends the worker with it.
+/// Makes the device where the worker runs. A failure ends the worker with it.
 using backend_factory = std::function<expected<std::unique_ptr<core::backend>>(core::backend::completion)>;
 
 struct worker_setup {
@@ -36,6 +36,7 @@ struct worker_setup {
   std::uint64_t block_bytes = 0;  ///< as the backend's traits will say
   std::uint64_t layout = 0;       ///< what these bytes mean; 0: nothing that another process could use
   backend_factory make_backend;
+  bool feeds_a_device = true;  ///< which must not wait until other actors have had their turn: the worker has a thread of its own
 };
 
 /// Which sessions are streamed to. One monitor per session, however many sequences it has here.

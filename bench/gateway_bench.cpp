@@ -30,7 +30,7 @@ class served {
     test::write_file(folder_.path() / "node.toml",
                      "[node]\ndata_dir = \"data\"\n[log]\nlevel = \"warn\"\n[[model]]\npath = \"" + model.string() +
                          "\"\nname = \"bench\"\n[[worker]]\nbackend = \"timing\"\nblocks = 4096\nrunning_max = 64\ntiming_step_us = 0\n"
-                         "timing_prefill_token_us = 0\ntiming_decode_token_us = 0\n");
+                         "timing_prefill_token_us = 0\ntiming_decode_token_us = 0\ntiming_block_us = 0\n");
     int pipe_ends[2];
     if (pipe(pipe_ends) != 0) throw std::runtime_error("no pipe");
     process_ = fork();

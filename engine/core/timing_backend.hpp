@@ -44,7 +44,8 @@ struct timing_backend_options {
 
 class timing_backend : public backend {
  public:
-  /// `clock` must outlive the last action it was handed. Completions come from its thread, in ascending ticket order.
+  /// `clock` must outlive the last action it was handed. Completions come from its thread, in ascending ticket order; that of a step which takes
+  /// no time, with nothing before it, from inside of submit.
   timing_backend(timing_backend_options options, timer& clock, completion done);
   /// Does not wait for the clock: steps in flight complete at once, from here. Waits for a completion that another thread is inside of,
   /// so that none is called afterwards.

@@ -5,10 +5,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "engine/core/batch_runner.hpp"
 #include "engine/core/cpu/cpu_backend.hpp"
+#include "engine/core/cpu/usable_cores.hpp"
 #include "engine/core/model/model.hpp"
 #include "engine/text/tokenizer.hpp"
 #include "gateway/commands/commands.hpp"
@@ -69,7 +69,7 @@ class generation {
  private:
   std::unique_ptr<core::backend> make_backend(std::uint32_t blocks, core::backend::completion done, failure& error) const {
     error.code = errc::none;
-    auto threads = std::make_shared<core::compute_pool>(std::max(1U, std::thread::hardware_concurrency()));
+    auto threads = std::make_shared<core::compute_pool>(core::usable_cores());
     core::cpu_backend_options sizes;
     sizes.block_count = blocks;
     sizes.block_tokens = block_tokens;

@@ -5,11 +5,11 @@
 
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
-#include <thread>
 
 #include "actors/actor_scheduler.hpp"
 #include "actors/node.hpp"
 #include "actors/session_prompts.hpp"
+#include "engine/core/cpu/usable_cores.hpp"
 #include "engine/store/text_seal.hpp"
 #include "gateway/actor_calls.hpp"
 #include "gateway/audit_log.hpp"
@@ -28,9 +28,12 @@ constexpr auto end_wait = std::chrono::seconds(2);
 /// What a node may take beyond its deadline: its sessions' blocks are released, then its children end.
 constexpr auto drain_slack = 2 * limits::release_wait + limits::child_end_wait + std::chrono::seconds(1);
 
+/// Two at least: one long message, the tokens of a whole book, does not hold up every other actor.
+std::size_t actor_threads(const actors::config& config) { return config.node.threads ? config.node.threads : std::max(2U, core::usable_cores()); }
+
 caf::actor_system_config& configure(caf::actor_system_config& settings, const actors::config& config) {
   register_message_types(settings);
-  actors::use_actor_scheduler(settings, config.node.threads ? config.node.threads : std::max(1U, std::thread::hardware_concurrency()));
+  actors::use_actor_scheduler(settings, actor_threads(config));
   return settings;
 }
 

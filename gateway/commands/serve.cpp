@@ -1,6 +1,7 @@
 // `troupe serve`: all roles in one process. Signals are taken by this thread alone: the first SIGTERM or SIGINT drains, what has not
 // ended some time after the drain's deadline is ended by SIGALRM, so a stuck thread cannot keep the process.
 #include <pthread.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -62,6 +63,13 @@ int wait_for_signal(const sigset_t& set) {
   return signal;
 }
 
+/// Whoever a thread wakes waits for a core until one is free, rather than take that of the waker, which has a message or two more to send: a
+/// turn goes through a dozen actors. All threads inherit it; a kernel that refuses serves too.
+void work_in_batches() {
+  const sched_param none{};
+  [[maybe_unused]] const int ignored = ::sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 int serve(const serve_options& options) {
   const auto config = resolve(options);
   if (!config) return fail(config.error().message);
@@ -69,6 +77,7 @@ int serve(const serve_options& options) {
   const auto signals = handled_signals(*config);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread exists: all inherit it
   signal(SIGPIPE, SIG_IGN);
+  work_in_batches();
   auto node = running_node::start(*config);
   if (!node) return fail(node.error().message);
   std::printf("listening on %s://%s:%u\n", config->gateway.tls_certificate.empty() ? "http" : "https", config->gateway.address.c_str(),

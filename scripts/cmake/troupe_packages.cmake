@@ -16,6 +16,7 @@ find_package(LibLZMA REQUIRED)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
+find_package(mimalloc CONFIG REQUIRED)
 # Debian's own Python: its jinja2 is the one that scripts/setup installs, whatever is first on PATH.
 set(Python_EXECUTABLE /usr/bin/python3)
 set(PYBIND11_FINDPYTHON ON)

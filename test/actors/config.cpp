@@ -104,6 +104,7 @@ waiting_max = 16
 timing_step_us = 17
 timing_prefill_token_us = 18.5
 timing_decode_token_us = 19.25
+timing_block_us = 3.5
 timing_script = "answers.json"
 [host_tier]
 bytes = 27
@@ -145,7 +146,7 @@ level = "off"
   wanted.responses = {34, 3'500'000, 36};
   wanted.models = {{"/models/a", "big", {"x-*", "y"}, "f32", 9, "/etc/troupe/t.jinja", "none", true, {"date: *"}},
                    {"/etc/b", "b", {}, "checkpoint", 0, "", "auto", false}};
-  wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, "/etc/troupe/answers.json"}};
+  wanted.workers = {{"b", "timing", 10, 0, 11, 12, 18, 13, 15, 16, 17, 18.5, 19.25, 3.5, "/etc/troupe/answers.json"}};
   wanted.host_tier = {27, "write_through"};
   wanted.disk_tier = {28, "/etc/troupe/disk", 29, 30, "/etc/troupe/disk.key"};
   wanted.remote_tier = {"127.0.0.1:1", "u", "p", 31, 32, "/etc/troupe/remote.key"};
