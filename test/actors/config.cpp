@@ -159,6 +159,21 @@ level = "off"
   CHECK(parse_good(to_toml(value)) == value);
 }
 
+TEST_CASE("the gateway's bounds that tenants share can be set") {
+  const auto value = parse_good(std::string(one_model) + R"(
+[gateway]
+uploads_bytes_max = 40000
+conversations_max = 41
+kept_turns_max = 42
+kept_turns_bytes_max = 4300000
+)");
+  CHECK(value.gateway.uploads_bytes_max == 40'000);
+  CHECK(value.gateway.conversations_max == 41);
+  CHECK(value.gateway.kept_turns_max == 42);
+  CHECK(value.gateway.kept_turns_bytes_max == 4'300'000);
+  CHECK(parse_good(to_toml(value)) == value);
+}
+
 TEST_CASE("files of TLS and of the audit log are found beside the config") {
   const auto value = parse_good(std::string(one_model) + R"(
 [gateway]
