@@ -284,7 +284,7 @@ TEST_CASE("with keys any address may be listened on, and keys name tenants that 
   CHECK(value.gateway.address == "0.0.0.0");
   CHECK(value.tenants == std::vector{tenant_config{"acme", 2, 9000, 0.25}});
   REQUIRE(value.keys.size() == 2);
-  CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 100, 100, 3'600'000, "remote"});
+  CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 0, 100, 3'600'000, "remote"});
   CHECK(value.keys[1] == key_config{"ops", other, "default", true, 5, 6, 7, "host"});
   CHECK(parse_good(to_toml(value)) == value);
   CHECK(parse_bad(key("a", hash) + "[gateway]\naddress = \"localhost\"").param == "gateway.address");
