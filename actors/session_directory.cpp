@@ -21,6 +21,9 @@ namespace {
 using std::chrono::milliseconds;
 using verb_promise = caf::typed_response_promise<verb_answer>;
 
+// To look through a full table costs milliseconds: whoever is refused again and again must not hold up the others with it.
+constexpr std::int64_t room_pause_ms = 100;
+
 std::int64_t unix_ms_of(session_directory_pointer self) {
   return self->state.setup.unix_offset_ms + std::chrono::duration_cast<milliseconds>(now_of(self)).count();
 }
@@ -79,7 +82,12 @@ void make_room(session_directory_pointer self, std::string_view tenant) {
   auto& table = self->state.table;
   const auto sessions_max = self->state.setup.sessions_max;
   if (table.alive() < sessions_max) return;
-  for (const auto& id : sessions_to_forget(table, tenant, sessions_max)) {
+  auto& sought = self->state.found_no_room_ms;
+  const auto now_ms = unix_ms_of(self);
+  if (const auto last = sought.find(tenant); last != sought.end() && now_ms - last->second < room_pause_ms) return;
+  const auto ids = sessions_to_forget(table, tenant, sessions_max);
+  if (ids.empty()) sought.insert_or_assign(std::string(tenant), now_ms);
+  for (const auto& id : ids) {
     auto* entry = table.find(id);
     if (entry->handle) caf::anon_send(entry->handle, session_verb{id, {}, verb_kind::die, 0, {}});
     // Its actor may still be freeing blocks: a namesake must not own them.

@@ -16,6 +16,7 @@ struct resting {
   using place = std::tuple<bool, std::int64_t, const session_id*>;  // (is awake, used_ms, whose)
   std::vector<place> sessions;
   std::size_t given = 0;
+  std::uint64_t alive = 0;  ///< of the tenant, all of them
 
   /// Only as many are put in order as can be asked for.
   void sort(std::size_t most) {
@@ -31,18 +32,18 @@ struct resting {
 using by_tenant = std::map<std::string, resting, std::less<>>;
 
 /// Of `asking` the dormant ones alone.
-by_tenant find_resting(const session_table& table, std::string_view asking, core::fair_shares& shares) {
+by_tenant find_resting(const session_table& table, std::string_view asking) {
   by_tenant found;
   table.each([&](const session_entry& entry) {
     const auto& info = entry.info;
     if (entry.dead()) return;
     const auto tenant = tenant_of(info.id);
-    shares.add(tenant, 1);
+    auto at = found.find(tenant);
+    if (at == found.end()) at = found.emplace(tenant, resting{}).first;
+    ++at->second.alive;
     const bool runs = info.state == session_state::generating || entry.turns_running > 0;
     const bool is_awake = info.state != session_state::dormant;
     if (runs || (is_awake && tenant == asking) || table.child_count(info.id) > 0) return;
-    auto at = found.find(tenant);
-    if (at == found.end()) at = found.emplace(tenant, resting{}).first;
     at->second.sessions.emplace_back(is_awake, info.used_ms, &info.id);
   });
   return found;
@@ -53,9 +54,12 @@ by_tenant find_resting(const session_table& table, std::string_view asking, core
 std::vector<session_id> sessions_to_forget(const session_table& table, std::string_view tenant, std::size_t sessions_max) {
   const auto most = std::max<std::size_t>(sessions_max / 8, 1);
   auto awake_left = std::max<std::size_t>(sessions_max / 100, 1);
+  auto all = find_resting(table, tenant);
   core::fair_shares shares;
-  auto all = find_resting(table, tenant, shares);
-  for (auto& [name, each] : all) each.sort(most);
+  for (auto& [name, each] : all) {
+    each.sort(most);
+    shares.add(name, each.alive);
+  }
   shares.add(tenant, 1);  // the one to come
   std::vector<session_id> ids;
   while (ids.size() < most) {
