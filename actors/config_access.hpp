@@ -25,7 +25,7 @@ struct key_config {
   std::string hash;
   std::string tenant = "default";
   bool admin = false;                                      ///< sees and ends sessions of every tenant, reads /health and /metrics
-  std::uint32_t hint_priority_max = limits::priority_max;  ///< hints of its requests are clipped to these
+  std::uint32_t hint_priority_max = 0;                     ///< hints of its requests are clipped to these; 0: it goes before nobody else
   std::uint32_t retain_weight_max = 100;
   std::uint32_t retain_ttl_ms_max = std::chrono::milliseconds(limits::wish_ttl_max).count();
   std::string deepest_tier = "remote";  ///< device, host, disk, remote

@@ -28,6 +28,10 @@ void gateway_fields(Visitor& visit, Section& gateway) {
   visit("request_timeout_ms", gateway.request_timeout_ms, within{1, hour_ms, "milliseconds"});
   visit("sse_comment_interval_ms", gateway.sse_comment_interval_ms, within{100, hour_ms, "milliseconds"});
   visit("stream_bytes_queued_max", gateway.stream_bytes_queued_max, within{4096, 1 << 30, "bytes"});
+  visit("uploads_bytes_max", gateway.uploads_bytes_max, within{1024, bytes_max, "bytes"});
+  visit("conversations_max", gateway.conversations_max, within{1, 10'000'000, "sessions"});
+  visit("kept_turns_max", gateway.kept_turns_max, within{1, 10'000'000, "turns"});
+  visit("kept_turns_bytes_max", gateway.kept_turns_bytes_max, within{1 << 20, bytes_max, "bytes"});
   visit("tls_certificate", gateway.tls_certificate);
   visit("tls_key", gateway.tls_key);
 }

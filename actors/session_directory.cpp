@@ -9,6 +9,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include "actors/actor_defaults.hpp"
+#include "actors/session_room.hpp"
 #include "actors/tenant_table.hpp"
 #include "messages/base/limits.hpp"
 #include "messages/base/session_scope.hpp"
@@ -19,6 +20,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using verb_promise = caf::typed_response_promise<verb_answer>;
+
+// To look through a full table costs milliseconds: whoever is refused again and again must not hold up the others with it.
+constexpr std::int64_t room_pause_ms = 100;
 
 std::int64_t unix_ms_of(session_directory_pointer self) {
   return self->state.setup.unix_offset_ms + std::chrono::duration_cast<milliseconds>(now_of(self)).count();
@@ -73,12 +77,17 @@ void ensure_actor(session_directory_pointer self, session_entry& entry) {
   }
 }
 
-/// Longest unused sessions make room: a server that runs for months meets more sessions than it can remember.
-void make_room(session_directory_pointer self) {
+/// A server that runs for months meets more sessions than it can remember.
+void make_room(session_directory_pointer self, std::string_view tenant) {
   auto& table = self->state.table;
   const auto sessions_max = self->state.setup.sessions_max;
   if (table.alive() < sessions_max) return;
-  for (const auto& id : table.oldest_dormant(std::max<std::size_t>(sessions_max / 8, 1))) {
+  auto& sought = self->state.found_no_room_ms;
+  const auto now_ms = unix_ms_of(self);
+  if (const auto last = sought.find(tenant); last != sought.end() && now_ms - last->second < room_pause_ms) return;
+  const auto ids = sessions_to_forget(table, tenant, sessions_max);
+  if (ids.empty()) sought.insert_or_assign(std::string(tenant), now_ms);
+  for (const auto& id : ids) {
     auto* entry = table.find(id);
     if (entry->handle) caf::anon_send(entry->handle, session_verb{id, {}, verb_kind::die, 0, {}});
     // Its actor may still be freeing blocks: a namesake must not own them.
@@ -110,7 +119,7 @@ expected<session_entry*> ensure_alive(session_directory_pointer self, const sess
   auto model = state.setup.models->resolve(spawn.model.value);
   if (!model) return failure{errc::model_not_found, "the model " + spawn.model.value + " is not served here", "model"};
   spawn.model = model->id;
-  make_room(self);
+  make_room(self, tenant_of(spawn.id));
   if (state.table.alive() >= state.setup.sessions_max) return failure{errc::queue_full, "too many sessions", {}};
   if (!spawn.parent.value.empty()) {
     if (state.table.depth(spawn.parent, limits::session_depth_max) >= limits::session_depth_max)

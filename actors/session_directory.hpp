@@ -3,7 +3,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "actors/model_registry.hpp"
 #include "actors/session.hpp"
@@ -42,6 +44,7 @@ struct session_directory_state {
   session_journal journal;
   session_directory_drain drain;
   std::uint32_t incarnations_forgotten = 0;  ///< the highest of the living that were forgotten
+  std::map<std::string, std::int64_t, std::less<>> found_no_room_ms;  ///< when it was last sought for a tenant
   const char* name = "session_directory";
 };
 

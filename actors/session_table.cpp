@@ -20,7 +20,7 @@ session_entry* session_table::find(const caf::actor_addr& address) {
 
 session_entry& session_table::put(session_info info) {
   const auto id = info.id;
-  dead_.erase(id);
+  raise(id);
   auto& entry = entries_[id];
   unbind(entry);
   unlink(entry);
@@ -64,18 +64,20 @@ void session_table::set_running(session_entry& entry, std::uint32_t turns) {
 std::vector<session_id> session_table::mark_dead(session_entry& entry) {
   entry.info.state = session_state::dead;
   unlink(entry);
-  dead_[entry.info.id] = ++deaths_;
-  dead_order_.emplace_back(entry.info.id, deaths_);
+  const auto id = entry.info.id;  // it may be forgotten at once
+  raise(id);
+  dead_[id] = dead_order_.add(tenant_of(id), id);
   std::vector<session_id> forgotten;
   while (dead_order_.size() > limits::dead_sessions_remembered) {
-    const auto [oldest, death] = std::move(dead_order_.front());
-    dead_order_.pop_front();
-    const auto found = dead_.find(oldest);
-    if (found == dead_.end() || found->second != death) continue;
-    forget(oldest);
-    forgotten.push_back(oldest);
+    forgotten.push_back(dead_order_.displaced_by(tenant_of(id), [](const session_id&) { return true; }).value()->item);
+    forget(forgotten.back());
   }
   return forgotten;
+}
+
+/// Of the dead, if it was one.
+void session_table::raise(const session_id& id) {
+  if (const auto dead = dead_.extract(id)) dead_order_.erase(dead.mapped());
 }
 
 void session_table::forget(const session_id& id) {
@@ -83,7 +85,7 @@ void session_table::forget(const session_id& id) {
   if (!entry) return;
   unbind(*entry);
   unlink(*entry);
-  dead_.erase(id);
+  raise(id);
   entries_.erase(id);
 }
 
@@ -117,18 +119,6 @@ session_listing session_table::list(const session_list& wish) const {
   session_listing listing;
   for (std::size_t i = 0; i < count; ++i) listing.sessions.push_back(*chosen[i]);
   return listing;
-}
-
-std::vector<session_id> session_table::oldest_dormant(std::size_t count) const {
-  std::vector<std::pair<std::int64_t, session_id>> dormant;
-  for (const auto& [id, entry] : entries_)
-    if (entry.info.state == session_state::dormant && entry.turns_running == 0 && child_count(id) == 0)
-      dormant.emplace_back(entry.info.used_ms, id);
-  count = std::min(count, dormant.size());
-  std::partial_sort(dormant.begin(), dormant.begin() + static_cast<std::ptrdiff_t>(count), dormant.end());
-  std::vector<session_id> ids;
-  for (std::size_t i = 0; i < count; ++i) ids.push_back(dormant[i].second);
-  return ids;
 }
 
 std::vector<session_local_actor> session_table::handles() const {

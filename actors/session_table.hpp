@@ -1,16 +1,16 @@
 // Every session that the directory knows, alive or dead: its info, its actor if it has one, and who its children are.
-// An entry without an actor is dormant (an earlier process, or a crash) or dead; the dead are bounded, the oldest are forgotten.
+// An entry without an actor is dormant (an earlier process, or a crash) or dead; the dead are bounded, the
+// oldest are forgotten, of the tenant that has most of them.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "actors/session_messages.hpp"
+#include "engine/core/fair_table.hpp"
 
 namespace troupe::actors {
 
@@ -51,8 +51,6 @@ class session_table {
   [[nodiscard]] std::size_t depth(const session_id& id, std::size_t most) const;
   /// The most recently used first.
   [[nodiscard]] session_listing list(const session_list& wish) const;
-  /// Up to `count` dormant sessions without children, the longest unused first.
-  [[nodiscard]] std::vector<session_id> oldest_dormant(std::size_t count) const;
   [[nodiscard]] std::vector<session_local_actor> handles() const;
   template <class Visitor>
   void each(Visitor visit) const {
@@ -61,12 +59,12 @@ class session_table {
 
  private:
   void unlink(const session_entry& entry);
+  void raise(const session_id& id);
 
   std::unordered_map<session_id, session_entry> entries_;
   std::unordered_map<session_id, std::set<session_id>> children_;  ///< alive ones, by parent
-  std::unordered_map<session_id, std::uint64_t> dead_;             ///< with the number of its death
-  std::deque<std::pair<session_id, std::uint64_t>> dead_order_;    ///< may name sessions that live again, or died once more
-  std::uint64_t deaths_ = 0;
+  core::fair_table<session_id> dead_order_;                        ///< by tenant, as they died
+  std::unordered_map<session_id, core::fair_table<session_id>::handle> dead_;
   std::uint32_t turns_running_ = 0;
   std::map<caf::actor_addr, session_id> by_address_;
 };

@@ -2,8 +2,16 @@
 
 #include <caf/send.hpp>
 
+#include <utility>
+#include <vector>
+
+#include "messages/base/limits.hpp"
+
 namespace troupe::gateway {
 namespace {
+
+// A turn displaces one conversation, more only where turns ran beside each other.
+constexpr std::size_t deaths_max = 16;
 
 class node_link final : public actor_link {
  public:
@@ -18,11 +26,16 @@ class node_link final : public actor_link {
   }
 
   void end_session(const session_id& id) override {
-    if (shared_->directory) caf::anon_send(shared_->directory, session_verb{id, {}, verb_kind::die, 0, {}});
+    session_verb death{id, {}, verb_kind::die, 0, {}};
+    if (shared_->directory) return caf::anon_send(shared_->directory, std::move(death));
+    // Nobody waits for the answer, but this must live until the directory is found. Sessions that are not told end by their idle ttl.
+    if (deaths_.size() == deaths_max) deaths_.erase(deaths_.begin());
+    deaths_.push_back(start_control_call(shared_, std::move(death), limits::control_wait, [](const control_answer&) {}));
   }
 
  private:
   std::shared_ptr<shared_link> shared_;
+  std::vector<std::unique_ptr<actor_call>> deaths_;  // told before this link knew the directory
 };
 
 }  // namespace

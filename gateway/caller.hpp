@@ -12,7 +12,7 @@ namespace troupe::gateway {
 
 /// What hints of a caller are clipped to.
 struct hint_policy {
-  std::int32_t priority_max = limits::priority_max;  ///< either way
+  std::int32_t priority_max = limits::priority_max;  ///< upwards
   std::int32_t weight_max = 100;                     ///< of what is to be retained, 0 to 100
   std::chrono::milliseconds ttl_max = limits::wish_ttl_max;
   core::tier_level deepest_tier = core::tier_level::remote;

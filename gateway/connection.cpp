@@ -28,15 +28,15 @@ enum class phase { greeting, reading, answering, lingering, closed };
 class connection final : public connection_handle, public reply_channel, public std::enable_shared_from_this<connection> {
  public:
   connection(asio::ip::tcp::socket socket, const strand& where, std::shared_ptr<const connection_context> context,
-             std::function<void()> on_closed)
+             connection_events events)
       : context_(std::move(context)),
         options_(context_->options),
         strand_(where),
         stream_(std::move(socket), options_.tls.get()),
         timer_(strand_),
-        reader_(options_, context_->uploads_bytes),
+        reader_(options_, context_->uploads),
         link_(context_->make_link(strand_, context_->io)),
-        on_closed_(std::move(on_closed)) {}
+        events_(std::move(events)) {}
 
   void start() override {
     asio::post(strand_, [self = shared_from_this()] { self->begin(); });
@@ -50,6 +50,7 @@ class connection final : public connection_handle, public reply_channel, public 
   void cut() override {
     asio::post(strand_, [self = shared_from_this()] { self->close(); });
   }
+  [[nodiscard]] time_point idle_since() const override { return idle_since_; }
 
   void respond(http_response response) override {
     keep_alive_ = keep_alive_ && !context_->draining;
@@ -94,13 +95,14 @@ class connection final : public connection_handle, public reply_channel, public 
   void begin() {
     stream_.send_without_delay();
     if (options_.audit) peer_ = stream_.peer();
+    first_head_by_ = now() + options_.header_wait;
     if (stream_.is_encrypted()) return greet();
     next_request(options_.header_wait);
   }
 
   void greet() {
     phase_ = phase::greeting;
-    read_deadline_ = now() + options_.header_wait;
+    read_deadline_ = first_head_by_;
     stream_.async_handshake([self = shared_from_this()](error_code error) { self->on_greeted(error); });
     arm();
   }
@@ -117,8 +119,10 @@ class connection final : public connection_handle, public reply_channel, public 
     phase_ = phase::reading;
     request_begun_ = answer_complete_ = chunked_ = last_chunk_sent_ = false;
     reader_.begin();
-    read_deadline_ = now() + wait;
+    const auto time = now();
+    read_deadline_ = std::min(time + wait, first_head_by_);
     parse();
+    if (phase_ == phase::reading && !request_begun_) idle_since_ = time;
     arm();
   }
 
@@ -154,7 +158,8 @@ class connection final : public connection_handle, public reply_channel, public 
   void parse() {
     if (!request_begun_ && reader_.has_bytes()) {
       request_begun_ = true;
-      read_deadline_ = now() + options_.header_wait;
+      idle_since_ = never;
+      read_deadline_ = std::min(now() + options_.header_wait, first_head_by_);
     }
     for (;;) {
       switch (reader_.advance()) {
@@ -173,6 +178,7 @@ class connection final : public connection_handle, public reply_channel, public 
 
   /// False when the request is refused, and what else it sends is not kept.
   bool on_header() {
+    first_head_by_ = never;
     read_deadline_ = now() + options_.body_wait;
     const auto& head = reader_.head();
     open_audit(head);
@@ -186,11 +192,23 @@ class connection final : public connection_handle, public reply_channel, public 
       who_ = *std::move(admitted);
     }
     if (audit_) audit_->note_caller(who_);
+    if (!introduce()) {
+      refuse({errc::queue_full, "the tenant has more than its share of the connections", {}});
+      return false;
+    }
+    reader_.charge_to(who_.tenant);
     keep_alive_ = keep_alive_ && reader_.keeps_alive();
     if (!reader_.wants_continue()) return true;
     head_ += "HTTP/1.1 100 Continue\r\n\r\n";
     flush();
     return true;
+  }
+
+  /// A stranger that needs no key stays one.
+  bool introduce() {
+    if (who_.tenant.empty() || who_.tenant == known_as_) return true;
+    known_as_ = who_.tenant;
+    return events_.on_admitted(known_as_);
   }
 
   /// What is known of the request decides the shape of the refusal.
@@ -332,7 +350,7 @@ class connection final : public connection_handle, public reply_channel, public 
     timer_.cancel();
     // The exchange may be our caller: it goes with the last handler.
     asio::post(strand_, [self = shared_from_this()] { self->exchange_.reset(); });
-    on_closed_();
+    events_.on_closed();
   }
 
   void open_audit(const http_request& head) {
@@ -356,8 +374,9 @@ class connection final : public connection_handle, public reply_channel, public 
   std::shared_ptr<audit_entry> audit_;  // of the request that is being read or answered; null: none is kept
   std::string peer_;                    // for it
   std::shared_ptr<running_answer> exchange_;
-  std::function<void()> on_closed_;
-  caller who_;  // whose request it is
+  connection_events events_;
+  caller who_;            // whose request it is
+  std::string known_as_;  // the tenant that was told
   phase phase_ = phase::reading;
   bool request_begun_ = false;  // bytes of the request that is being read have come
   bool keep_alive_ = true;
@@ -367,13 +386,15 @@ class connection final : public connection_handle, public reply_channel, public 
   std::string head_, pending_;                // to be sent next
   std::string wire_head_, wire_, wire_tail_;  // being sent
   time_point read_deadline_ = never, write_deadline_ = never, armed_ = never;
+  time_point first_head_by_ = never;  // of a connection that has not said yet what it wants
+  std::atomic<time_point> idle_since_ = never;
 };
 
 }  // namespace
 
 std::shared_ptr<connection_handle> make_connection(asio::ip::tcp::socket socket, const strand& where,
-                                                   std::shared_ptr<const connection_context> context, std::function<void()> on_closed) {
-  return std::make_shared<connection>(std::move(socket), where, std::move(context), std::move(on_closed));
+                                                   std::shared_ptr<const connection_context> context, connection_events events) {
+  return std::make_shared<connection>(std::move(socket), where, std::move(context), std::move(events));
 }
 
 }  // namespace troupe::gateway

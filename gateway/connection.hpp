@@ -7,7 +7,9 @@
 #include <functional>
 #include <memory>
 
+#include "engine/core/fair_budget.hpp"
 #include "gateway/conversation_index.hpp"
+#include "gateway/exchange.hpp"
 #include "gateway/options.hpp"
 #include "gateway/origin_guard.hpp"
 #include "gateway/strand.hpp"
@@ -17,15 +19,17 @@ namespace troupe::gateway {
 
 /// What all connections of a server share.
 struct connection_context {
+  explicit connection_context(gateway_options wanted) : options(std::move(wanted)) {}
+
   gateway_options options;
   guarded_address bound;
   actor_link_factory make_link;
   io_context_ptr io;
-  std::shared_ptr<conversation_index> conversations = std::make_shared<conversation_index>(limits::conversations_max);
+  std::shared_ptr<conversation_index> conversations = std::make_shared<conversation_index>(options.conversations_max);
   std::shared_ptr<turn_registry> turns{};  ///< with an idempotency key; they refer to this context, until it is stopped
   std::shared_ptr<tenant_quotas> quotas{};  ///< null: there are no tenants
   std::atomic<bool> draining = false;
-  mutable std::atomic<std::size_t> uploads_bytes = 0;  ///< of bodies that are being read
+  mutable core::fair_budget uploads{options.uploads_bytes_max};  ///< bytes of bodies that are being read, by tenant
 };
 
 /// All calls may come from any thread.
@@ -37,10 +41,18 @@ class connection_handle {
   virtual void finish() = 0;
   /// Closes now; a running turn is cancelled.
   virtual void cut() = 0;
+  /// Since when it has waited for another request; `never`: it does not.
+  [[nodiscard]] virtual time_point idle_since() const = 0;
 };
 
-/// `on_closed` is called once, from the connection's strand.
+/// What a connection says of itself, from its strand.
+struct connection_events {
+  /// A request of that tenant comes; not said again of the same tenant. False: it is one connection of the tenant too many.
+  std::function<bool(const std::string& tenant)> on_admitted;
+  std::function<void()> on_closed;  ///< once
+};
+
 std::shared_ptr<connection_handle> make_connection(boost::asio::ip::tcp::socket socket, const strand& where,
-                                                   std::shared_ptr<const connection_context> context, std::function<void()> on_closed);
+                                                   std::shared_ptr<const connection_context> context, connection_events events);
 
 }  // namespace troupe::gateway

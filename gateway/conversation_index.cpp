@@ -1,6 +1,5 @@
 #include "gateway/conversation_index.hpp"
 
-#include <algorithm>
 #include <ranges>
 #include <utility>
 
@@ -9,6 +8,7 @@
 
 #include "engine/text/volatile_text.hpp"
 #include "messages/base/limits.hpp"
+#include "messages/base/session_scope.hpp"
 
 namespace troupe::gateway {
 namespace {
@@ -56,37 +56,38 @@ std::uint64_t asked_key(std::uint64_t asked) { return join(asked, key_kind::aske
 
 }  // namespace
 
-conversation_index::entries::iterator conversation_index::look_up(std::uint64_t scope, std::span<const core::chat_message> messages,
-                                                                  std::span<const std::uint64_t> before) {
+std::optional<conversation_index::place> conversation_index::look_up(std::uint64_t scope, std::span<const core::chat_message> messages,
+                                                                     std::span<const std::uint64_t> before) {
   const auto known = [this](std::uint64_t key) {
     const auto at = by_key_.find(key);
-    return at == by_key_.end() ? entries_.end() : at->second;
+    return at == by_key_.end() ? std::nullopt : std::optional(at->second);
   };
   std::size_t looks = limits::conversation_looks_max;
   for (std::size_t i = messages.size(); i-- > 0 && looks > 0;) {
     for (const auto& block : messages[i].blocks) {
       if (block.what != core::chat_block::kind::tool_result || block.id.empty()) continue;
-      if (const auto at = known(call_key(scope, block.id)); at != entries_.end()) return at;
+      if (const auto at = known(call_key(scope, block.id))) return at;
     }
     if (messages[i].role != core::chat_role::assistant) continue;
     --looks;
-    if (const auto at = known(answer_key(before[i], text_of(messages[i]))); at != entries_.end()) return at;
-    if (const auto at = known(asked_key(before[i])); at != entries_.end()) return at;
+    if (const auto at = known(answer_key(before[i], text_of(messages[i])))) return at;
+    if (const auto at = known(asked_key(before[i]))) return at;
   }
-  return entries_.end();
+  return std::nullopt;
 }
 
-void conversation_index::forget_key(entries::iterator at, std::uint64_t key) {
+void conversation_index::forget_key(place at, std::uint64_t key) {
   if (const auto known = by_key_.find(key); known != by_key_.end() && known->second == at) by_key_.erase(known);
 }
 
-void conversation_index::add_key(entries::iterator at, std::uint64_t key) {
+void conversation_index::add_key(place at, std::uint64_t key) {
+  auto& keys = at->item.keys;
   by_key_.insert_or_assign(key, at);
-  std::erase(at->keys, key);
-  at->keys.push_back(key);
-  if (at->keys.size() <= limits::conversation_keys_max) return;
-  forget_key(at, at->keys.front());
-  at->keys.erase(at->keys.begin());
+  std::erase(keys, key);
+  keys.push_back(key);
+  if (keys.size() <= limits::conversation_keys_max) return;
+  forget_key(at, keys.front());
+  keys.erase(keys.begin());
 }
 
 conversation_index::match conversation_index::find(std::string_view scope, std::span<const core::chat_message> messages, std::string offered) {
@@ -96,37 +97,37 @@ conversation_index::match conversation_index::find(std::string_view scope, std::
   match result;
   result.asked = prefixes.back();
   auto at = look_up(scope_hash, messages, prefixes);
-  if (const auto named = by_name_.find(offered); at == entries_.end() && named != by_name_.end() && named->second->scope == scope_hash)
+  if (const auto named = by_name_.find(offered); !at && named != by_name_.end() && named->second->item.scope == scope_hash)
     at = named->second;
-  result.is_new = at == entries_.end() || at->running > 0;
+  result.is_new = !at || (*at)->item.running > 0;
   if (result.is_new) {
     while (by_name_.contains(offered)) offered += '+';
-    entries_.push_front({session_id{std::move(offered)}, scope_hash, {}});
-    at = entries_.begin();
-    by_name_[at->session.value] = at;
+    at = entries_.add(tenant_of({offered}), {session_id{offered}, scope_hash, {}});
+    by_name_[offered] = *at;
   }
-  entries_.splice(entries_.begin(), entries_, at);
-  add_key(at, asked_key(result.asked));
-  ++at->running;
-  result.session = at->session;
-  if (entries_.size() > sessions_max_) give_up_oldest(result.ended);
+  entries_.renew(*at);
+  add_key(*at, asked_key(result.asked));
+  ++(*at)->item.running;
+  result.session = (*at)->item.session;
+  while (entries_.size() > sessions_max_ && make_room(*(*at)->holder, result.ended)) continue;
   return result;
 }
 
-/// As many as connections may run besides.
-void conversation_index::give_up_oldest(std::vector<session_id>& ended) {
-  const auto oldest = std::find_if(entries_.rbegin(), entries_.rend(), [](const entry& each) { return each.running == 0; });
-  if (oldest == entries_.rend()) return;
-  const auto at = std::prev(oldest.base());
-  for (const auto key : at->keys) forget_key(at, key);
-  by_name_.erase(at->session.value);
-  ended.push_back(std::move(at->session));
-  entries_.erase(at);
+/// As many as connections may run besides: then there is none.
+bool conversation_index::make_room(std::string_view tenant, std::vector<session_id>& ended) {
+  const auto at = entries_.displaced_by(tenant, [](const entry& each) { return each.running == 0; });
+  if (!at) return false;
+  for (const auto key : (*at)->item.keys) forget_key(*at, key);
+  by_name_.erase((*at)->item.session.value);
+  ended.push_back(std::move((*at)->item.session));
+  entries_.erase(*at);
+  return true;
 }
 
 void conversation_index::leave(const session_id& session) {
   const std::lock_guard lock(mutex_);
-  if (const auto known = by_name_.find(session.value); known != by_name_.end() && known->second->running > 0) --known->second->running;
+  if (const auto known = by_name_.find(session.value); known != by_name_.end() && known->second->item.running > 0)
+    --known->second->item.running;
 }
 
 void conversation_index::answered(const session_id& session, std::uint64_t asked, std::string_view text, std::span<const std::string> calls) {
@@ -136,7 +137,7 @@ void conversation_index::answered(const session_id& session, std::uint64_t asked
   if (known == by_name_.end()) return;
   const auto at = known->second;
   add_key(at, key);
-  for (const auto& call : calls | std::views::take(limits::conversation_keys_max / 2)) add_key(at, call_key(at->scope, call));
+  for (const auto& call : calls | std::views::take(limits::conversation_keys_max / 2)) add_key(at, call_key(at->item.scope, call));
 }
 
 std::size_t conversation_index::size() const {

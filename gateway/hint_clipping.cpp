@@ -22,7 +22,8 @@ void bound(Number& value, Number low, Number high, std::string_view name, hint_r
 void clip_order(hint_reading& reading, const hint_policy& policy) {
   auto& hints = reading.hints;
   const auto priority_max = std::clamp(policy.priority_max, 0, limits::priority_max);
-  bound(hints.priority, -priority_max, priority_max, name_of(hint_field::priority), reading.report);
+  // To go behind others takes nothing from anybody.
+  bound(hints.priority, -limits::priority_max, priority_max, name_of(hint_field::priority), reading.report);
   // Whoever may not go before others may not do it by another word.
   bound(hints.tier, 0U, priority_max > 0 ? limits::tier_max : 0U, name_of(hint_field::tier), reading.report);
   if (hints.urgency != work_class::interactive || priority_max > 0) return;

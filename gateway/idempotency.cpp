@@ -50,6 +50,7 @@ expected<std::optional<turn_key>> read_turn_key(const http_request& request, std
     if (error != std::errc{} || end != seen.data() + seen.size())
       return refuse(seen_field, "'last-event-id' must be the id of a frame of this turn");
   }
+  named.tenant = tenant;
   named.scope.append(tenant).append(1, '\n').append(request.path).append(1, '\n').append(key);
   named.digest = digest_of(request);
   return std::optional(std::move(named));

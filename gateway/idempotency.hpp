@@ -15,6 +15,7 @@ namespace troupe::gateway {
 
 struct turn_key {
   std::string scope;                      ///< tenant, path and key
+  std::string tenant;
   std::array<std::uint64_t, 2> digest{};  ///< of the query and the body: a repeat has the same
   std::optional<std::uint64_t> seen;      ///< the last frame that the client has
 };

@@ -22,7 +22,7 @@ kept_turn::kept_turn(std::shared_ptr<const connection_context> context, turn_key
       timer_(strand_),
       record_(context_->options.kept_turn_bytes_max) {}
 
-kept_turn::~kept_turn() { context_->turns->release_bytes(record_.bytes()); }
+kept_turn::~kept_turn() { context_->turns->release_bytes(key_.tenant, record_.bytes()); }
 
 // Any thread
 
@@ -71,10 +71,15 @@ std::uint64_t kept_turn::frames() const {
   return record_.frames();
 }
 
+bool kept_turn::is_read() const {
+  const std::lock_guard lock(mutex_);
+  return joined_ > 0;
+}
+
 bool kept_turn::discard_unread() {
   const std::lock_guard lock(mutex_);
   if (joined_ > 0) return false;
-  context_->turns->release_bytes(record_.bytes());
+  context_->turns->release_bytes(key_.tenant, record_.bytes());
   record_.discard();
   return true;
 }
@@ -112,11 +117,11 @@ void kept_turn::write(Change change) {
   const auto after = record_.bytes();
   for (auto* watcher : watchers_) watcher->turn_changed();
   lock.unlock();
-  if (after < before) return context_->turns->release_bytes(before - after);
-  if (context_->turns->add_bytes(after - before)) return;
+  if (after < before) return context_->turns->release_bytes(key_.tenant, before - after);
+  if (context_->turns->add_bytes(key_.tenant, after - before)) return;
   lock.lock();
   record_.trim(kept_bytes_min);
-  context_->turns->release_bytes(after - record_.bytes());
+  context_->turns->release_bytes(key_.tenant, after - record_.bytes());
 }
 
 void kept_turn::respond(http_response response) {

@@ -48,6 +48,7 @@ class kept_turn final : public reply_channel, public std::enable_shared_from_thi
   turn_record::progress read(std::uint64_t& next, std::size_t bytes_max, std::string& out) const;
   [[nodiscard]] std::shared_ptr<const http_response> head() const;
   [[nodiscard]] std::uint64_t frames() const;
+  [[nodiscard]] bool is_read() const;
   /// Gives up what was said, unless somebody reads it.
   bool discard_unread();
   /// Cancels it and ends its timer.

@@ -57,6 +57,7 @@ struct gateway_options {
   std::size_t body_bytes_max = limits::body_bytes_max;
   std::size_t stream_bytes_queued_max = limits::stream_bytes_queued_max;
   std::size_t uploads_bytes_max = limits::uploads_bytes_max;
+  std::size_t conversations_max = limits::conversations_max;
   std::size_t kept_turns_max = limits::kept_turns_max;
   std::size_t kept_turn_bytes_max = limits::kept_turn_bytes_max;
   std::size_t kept_turns_bytes_max = limits::kept_turns_bytes_max;

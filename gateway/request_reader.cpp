@@ -10,8 +10,8 @@ namespace http = boost::beast::http;
 
 }  // namespace
 
-request_reader::request_reader(const gateway_options& options, std::atomic<std::size_t>& uploads_bytes)
-    : options_(options), uploads_bytes_(uploads_bytes), buffer_(options.header_bytes_max + incoming_.size()) {
+request_reader::request_reader(const gateway_options& options, core::fair_budget& uploads)
+    : options_(options), uploads_(uploads), buffer_(options.header_bytes_max + incoming_.size()) {
   begin();
 }
 
@@ -85,11 +85,17 @@ http_request request_reader::take() {
   return request;
 }
 
+void request_reader::charge_to(const std::string& tenant) {
+  forget_body();
+  tenant_ = tenant;
+}
+
 /// Keeps the bytes of the body that is being read in the sum of all; false when that is too much.
 bool request_reader::count_upload(std::size_t bytes) {
-  if (bytes == upload_bytes_) return true;
-  const auto sum = uploads_bytes_ += bytes - std::exchange(upload_bytes_, bytes);
-  return bytes == 0 || sum <= options_.uploads_bytes_max;
+  const auto before = std::exchange(upload_bytes_, bytes);
+  if (bytes > before) return uploads_.take(tenant_, bytes - before);
+  if (bytes < before) uploads_.give_back(tenant_, before - bytes);
+  return true;
 }
 
 request_reader::step request_reader::refuse(const boost::system::error_code& error) {

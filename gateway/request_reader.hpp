@@ -3,13 +3,13 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <optional>
 #include <utility>
 
+#include "engine/core/fair_budget.hpp"
 #include "gateway/http_message.hpp"
 #include "gateway/options.hpp"
 #include "gateway/request_body.hpp"
@@ -21,8 +21,8 @@ class request_reader {
   /// What the bytes so far have come to. A head is told once, before anything of its body is kept.
   enum class step { needs_more, has_head, has_request, is_refused };
 
-  /// `uploads_bytes`: of all bodies that are being read, anywhere.
-  request_reader(const gateway_options& options, std::atomic<std::size_t>& uploads_bytes);
+  /// `uploads`: the bytes of all bodies that are being read, anywhere.
+  request_reader(const gateway_options& options, core::fair_budget& uploads);
   ~request_reader() { forget_body(); }
   request_reader(const request_reader&) = delete;
   request_reader& operator=(const request_reader&) = delete;
@@ -32,6 +32,8 @@ class request_reader {
   /// Where bytes may be put now; of size 0 when what is here must be taken first.
   [[nodiscard]] boost::asio::mutable_buffer prepare();
   void commit(std::size_t bytes);
+  /// Whose body follows the head that was told.
+  void charge_to(const std::string& tenant);
   [[nodiscard]] bool has_bytes() const noexcept { return buffer_.size() > 0; }
   void drop_bytes() { buffer_.clear(); }
 
@@ -58,13 +60,14 @@ class request_reader {
   void fill_head();
 
   const gateway_options& options_;
-  std::atomic<std::size_t>& uploads_bytes_;
+  core::fair_budget& uploads_;
   std::array<char, 16 << 10> incoming_;  // a pending read's
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<request_body>> parser_;
   http_request head_;  // without its body
   failure why_;
-  std::size_t upload_bytes_ = 0;
+  std::string tenant_;
+  std::size_t upload_bytes_ = 0;  // counted as the tenant's
   // Until the request says otherwise: it may be refused before it does.
   bool http_1_1_ = true, head_only_ = false;
 };

@@ -45,11 +45,13 @@ std::size_t response_store::count() const {
 void response_store::put(store::stored_response response, std::function<void()> kept) {
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() < limits::responses_waiting_max) {
+    waiting_by_.add(response.tenant, 1);
+    if (waiting_by_.is_within(response.tenant, limits::responses_waiting_max) && table_.has_room_for(response.tenant)) {
       waiting_.push_back({table_.adopt(std::move(response)), std::move(kept)});
       changed_.notify_all();
       return;
     }
+    waiting_by_.remove(response.tenant, 1);
   }
   kept();
 }
@@ -71,6 +73,7 @@ void response_store::write() {
     if (waiting_.empty()) return;
     const auto next = std::move(waiting_.front());
     waiting_.pop_front();
+    if (next.kept) waiting_by_.remove(next.response->tenant, 1);
     lock.unlock();
     carry_out(next);
     lock.lock();

@@ -27,7 +27,8 @@ class response_store {
   /// Null: unknown to that tenant, deleted, or too old.
   [[nodiscard]] store::response_ptr find(std::string_view tenant, std::string_view id, std::int64_t now_s) const;
   /// Calls `kept` once, on the store's thread or at once: then the response can be had, after a crash too. When the disk refuses it that
-  /// holds until the process ends; when limits::responses_waiting_max others wait it is not kept at all.
+  /// holds until the process ends; it is not kept at all when limits::responses_waiting_max wait, more than its fair share of them the
+  /// tenant's, or when the table has no room for more of the tenant's.
   void put(store::stored_response response, std::function<void()> kept);
   /// It can be had no more, at once; the file learns of it behind what is waiting. False: there is none.
   bool remove(std::string_view tenant, std::string_view id, std::int64_t now_s);
@@ -45,10 +46,11 @@ class response_store {
   void carry_out(const task& next);
   void note(const expected<std::uint64_t>& written);
 
-  mutable std::mutex mutex_;  // of table_, waiting_ and ending_
+  mutable std::mutex mutex_;  // of table_, waiting_, waiting_by_ and ending_
   std::condition_variable changed_;
   store::response_table table_;
   std::deque<task> waiting_;
+  core::fair_shares waiting_by_;  ///< tenant: those to be kept
   bool ending_ = false;
   std::optional<store::response_log> log_;  // the thread's alone
   bool failing_ = false;                    // the thread's alone: said once

@@ -5,12 +5,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
-#include <unordered_map>
 
 #include "gateway/connection.hpp"
+#include "gateway/open_connections.hpp"
 
 namespace troupe::gateway {
 namespace asio = boost::asio;
@@ -25,7 +23,7 @@ constexpr auto accept_pause = std::chrono::milliseconds(50);
 }  // namespace
 
 struct server::state : std::enable_shared_from_this<server::state> {
-  std::shared_ptr<connection_context> context = std::make_shared<connection_context>();
+  std::shared_ptr<connection_context> context;
   io_context_ptr io;
   strand accepting;
   tcp::acceptor acceptor;
@@ -34,14 +32,12 @@ struct server::state : std::enable_shared_from_this<server::state> {
   std::uint16_t port = 0;
   std::vector<std::thread> threads;
 
-  std::mutex mutex;  // of what follows: connections close on strands of their own
-  std::condition_variable changed;
-  std::unordered_map<std::uint64_t, std::shared_ptr<connection_handle>> open;
+  open_connections open;
   std::uint64_t next_number = 0;
   bool stopped = false;
 
-  explicit state(io_context_ptr made)
-      : io(std::move(made)), accepting(asio::make_strand(*io)), acceptor(accepting), pause(accepting), work(asio::make_work_guard(*io)) {}
+  state(io_context_ptr made, gateway_options options)
+      : context(std::make_shared<connection_context>(std::move(options))), io(std::move(made)), accepting(asio::make_strand(*io)), acceptor(accepting), pause(accepting), work(asio::make_work_guard(*io)), open(context->options.connections_max) {}
 
   void accept() {
     auto where = asio::make_strand(*io);
@@ -59,27 +55,19 @@ struct server::state : std::enable_shared_from_this<server::state> {
   }
 
   void admit(tcp::socket socket, const strand& where) {
-    const std::lock_guard lock(mutex);
-    if (open.size() >= context->options.connections_max) return;  // the socket closes as it goes
     const auto number = next_number++;
-    // Weak: the handler lies in the connection, which lies in our table.
-    auto made = make_connection(std::move(socket), where, context, [weak = weak_from_this(), number] {
-      if (const auto self = weak.lock()) self->forget(number);
-    });
+    // Weak: the handlers lie in the connection, which lies in our table.
+    connection_events events;
+    events.on_admitted = [weak = weak_from_this(), number](const std::string& tenant) {
+      const auto self = weak.lock();
+      return !self || self->open.admit(number, tenant);
+    };
+    events.on_closed = [weak = weak_from_this(), number] {
+      if (const auto self = weak.lock()) self->open.erase(number);
+    };
+    const auto made = make_connection(std::move(socket), where, context, std::move(events));
+    open.add(number, made);
     made->start();
-    open.emplace(number, std::move(made));
-  }
-
-  void forget(std::uint64_t number) {
-    const std::lock_guard lock(mutex);
-    open.erase(number);
-    changed.notify_all();
-  }
-
-  template <class Action>
-  void each_connection(Action action) {
-    const std::lock_guard lock(mutex);
-    for (const auto& [number, connection] : open) action(*connection);
   }
 
   expected<std::uint16_t> listen() {
@@ -113,8 +101,7 @@ struct server::state : std::enable_shared_from_this<server::state> {
 expected<std::unique_ptr<server>> server::start(gateway_options options, actor_link_factory make_link) {
   const auto threads = std::max(options.io_threads, 1U);
   auto io = std::make_shared<asio::io_context>(static_cast<int>(threads));
-  const auto made = std::make_shared<state>(io);
-  made->context->options = std::move(options);
+  const auto made = std::make_shared<state>(io, std::move(options));
   made->context->turns =
       std::make_shared<turn_registry>(made->context->options.kept_turns_max, made->context->options.kept_turns_bytes_max);
   if (!made->context->options.tenants.empty()) made->context->quotas = std::make_shared<tenant_quotas>(made->context->options.tenants);
@@ -132,18 +119,16 @@ server::~server() { stop(); }
 std::uint16_t server::port() const noexcept { return state_->port; }
 
 std::size_t server::connections() const {
-  const std::lock_guard lock(state_->mutex);
   return state_->open.size();
 }
 
 void server::drain() {
   state_->stop_accepting();
-  state_->each_connection([](connection_handle& connection) { connection.finish(); });
+  state_->open.each([](connection_handle& connection) { connection.finish(); });
 }
 
 bool server::wait_until_idle(std::chrono::milliseconds within) {
-  std::unique_lock lock(state_->mutex);
-  return state_->changed.wait_for(lock, within, [this] { return state_->open.empty(); });
+  return state_->open.wait_until_empty(within);
 }
 
 void server::stop() {
@@ -151,7 +136,7 @@ void server::stop() {
   state_->stop_accepting();
   // Behind the closing of the acceptor, so that no connection is admitted after this pass.
   asio::post(state_->accepting, [self = state_] {
-    self->each_connection([](connection_handle& connection) { connection.cut(); });
+    self->open.each([](connection_handle& connection) { connection.cut(); });
     self->context->turns->stop();
   });
   state_->work.reset();

@@ -69,6 +69,10 @@ gateway_options options_of(const actors::config& config, const actors::model_reg
   options.stream_bytes_queued_max = config.gateway.stream_bytes_queued_max;
   options.sse_comment_interval = std::chrono::milliseconds(config.gateway.sse_comment_interval_ms);
   options.request_timeout = std::chrono::milliseconds(config.gateway.request_timeout_ms);
+  options.uploads_bytes_max = config.gateway.uploads_bytes_max;
+  options.conversations_max = config.gateway.conversations_max;
+  options.kept_turns_max = config.gateway.kept_turns_max;
+  options.kept_turns_bytes_max = config.gateway.kept_turns_bytes_max;
   options.keys = keys_of(config);
   options.tenants = tenants_of(config);
   const auto now = std::chrono::system_clock::now().time_since_epoch();

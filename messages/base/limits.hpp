@@ -13,10 +13,10 @@ namespace troupe::limits {
 using namespace std::chrono_literals;
 
 // gateway
-inline constexpr std::size_t connections_max = 1024;            ///< further ones are closed at accept
+inline constexpr std::size_t connections_max = 1024;            ///< one more takes the place of a stranger or of an idle one
 inline constexpr std::size_t header_bytes_max = 64 << 10;       ///< 431
 inline constexpr std::size_t body_bytes_max = 64 << 20;         ///< 413
-inline constexpr std::size_t uploads_bytes_max = 1 << 30;       ///< of all bodies that are being read; a further piece is queue_full
+inline constexpr std::size_t uploads_bytes_max = 1 << 30;       ///< of all bodies that are being read; more is queue_full to who has most
 inline constexpr std::size_t stream_bytes_queued_max = 4 << 20; ///< a slower reader is cut and its turn cancelled
 inline constexpr auto header_wait = 15s;                        ///< slow writers are cut
 inline constexpr auto body_wait = 60s;
@@ -31,9 +31,9 @@ inline constexpr std::size_t tokenize_bytes_max = 4 << 20;      ///< 413: tokeni
 inline constexpr std::size_t idempotency_key_bytes_max = 255;   ///< 400
 inline constexpr auto kept_turn_time = 10min;                   ///< of a turn with an idempotency key, after its end; then a repeat runs anew
 inline constexpr auto kept_turn_orphan_wait = 30s;              ///< while nobody reads its answer; then it is cancelled
-inline constexpr std::size_t kept_turns_max = 16'384;           ///< running or ended; one more is queue_full
+inline constexpr std::size_t kept_turns_max = 16'384;           ///< running or ended; one more is queue_full to the tenant that has most
 inline constexpr std::size_t kept_turn_bytes_max = 16 << 20;    ///< of one answer; of a longer one the first frames are given up
-inline constexpr std::size_t kept_turns_bytes_max = 256 << 20;  ///< of all; what ended longest ago is given up, then what runs keeps its least
+inline constexpr std::size_t kept_turns_bytes_max = 256 << 20;  ///< of all; what ended first is given up, then what runs keeps its least
 
 // requests
 inline constexpr std::size_t messages_max = 20'000;             ///< 400
@@ -44,7 +44,7 @@ inline constexpr std::size_t session_id_bytes_max = 256;        ///< 400
 inline constexpr std::size_t verb_id_bytes_max = 256;           ///< 400
 inline constexpr std::uint32_t top_logprobs_max = 20;           ///< 400
 inline constexpr std::size_t detokenize_tokens_max = 1 << 20;   ///< 413: more would hold up an I/O thread
-inline constexpr std::size_t conversations_max = 1'024;         ///< sessions of conversations that nobody names; the one used longest ago ends
+inline constexpr std::size_t conversations_max = 1'024;         ///< sessions of conversations that nobody names; the oldest ends
 inline constexpr std::size_t conversation_keys_max = 64;        ///< under which each of them is found again
 inline constexpr std::size_t conversation_looks_max = 8;        ///< at the answers in a conversation, from its end
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
@@ -62,7 +62,7 @@ inline constexpr std::size_t tool_head_bytes_max = 1'024;       ///< of a tool c
 inline constexpr std::size_t tool_held_bytes_max = 256 << 10;   ///< of a call that may still be none, or of a value that may still be text; then it is text
 
 // sessions
-inline constexpr std::size_t sessions_max = 100'000;            ///< spawn answers queue_full
+inline constexpr std::size_t sessions_max = 100'000;            ///< who has most is answered queue_full
 inline constexpr std::size_t turns_per_session_max = 8;         ///< concurrent; one more is queue_full
 inline constexpr std::size_t children_per_session_max = 10'000;
 inline constexpr std::size_t session_depth_max = 32;             ///< parents above one another; 400

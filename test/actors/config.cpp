@@ -160,6 +160,21 @@ level = "off"
   CHECK(parse_good(to_toml(value)) == value);
 }
 
+TEST_CASE("the gateway's bounds that tenants share can be set") {
+  const auto value = parse_good(std::string(one_model) + R"(
+[gateway]
+uploads_bytes_max = 40000
+conversations_max = 41
+kept_turns_max = 42
+kept_turns_bytes_max = 4300000
+)");
+  CHECK(value.gateway.uploads_bytes_max == 40'000);
+  CHECK(value.gateway.conversations_max == 41);
+  CHECK(value.gateway.kept_turns_max == 42);
+  CHECK(value.gateway.kept_turns_bytes_max == 4'300'000);
+  CHECK(parse_good(to_toml(value)) == value);
+}
+
 TEST_CASE("files of TLS and of the audit log are found beside the config") {
   const auto value = parse_good(std::string(one_model) + R"(
 [gateway]
@@ -270,7 +285,7 @@ TEST_CASE("with keys any address may be listened on, and keys name tenants that 
   CHECK(value.gateway.address == "0.0.0.0");
   CHECK(value.tenants == std::vector{tenant_config{"acme", 2, 9000, 0.25}});
   REQUIRE(value.keys.size() == 2);
-  CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 100, 100, 3'600'000, "remote"});
+  CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 0, 100, 3'600'000, "remote"});
   CHECK(value.keys[1] == key_config{"ops", other, "default", true, 5, 6, 7, "host"});
   CHECK(parse_good(to_toml(value)) == value);
   CHECK(parse_bad(key("a", hash) + "[gateway]\naddress = \"localhost\"").param == "gateway.address");

@@ -261,6 +261,39 @@ TEST_CASE("a full directory forgets the longest dormant session, and refuses whe
   CHECK(stage.find("b").state == session_state::dormant);
 }
 
+TEST_CASE("a full directory forgets sessions of the tenant that has most, and refuses that one alone") {
+  directory_stage stage{{}, 4};
+  stage.spawn_one("mild kept");
+  stage.advance(10ms);
+  for (const auto* id : {"loud a", "loud b", "loud c"}) {
+    stage.spawn_one(id);
+    stage.advance(10ms);
+  }
+  CHECK(stage.spawn_one("loud d").code() == errc::queue_full);
+  CHECK(stage.spawn_one("mild new").ready());
+  CHECK(stage.request<session_info>(stage.directory, session_find{{"loud a"}}).code() == errc::not_found);
+  CHECK(stage.find("loud b").state == session_state::idle);
+  CHECK(stage.find("mild kept").state == session_state::idle);
+  CHECK(stage.spawn_one("mild third").code() == errc::queue_full);  // both have two
+  CHECK(stage.spawn_one("loud d").code() == errc::queue_full);
+}
+
+TEST_CASE("a session that runs is not forgotten for another tenant, nor a parent before its children") {
+  directory_stage stage{{}, 4};
+  stage.spawn_one("loud parent");
+  stage.spawn_one("loud child", "loud parent");
+  stage.spawn_one("loud old");
+  stage.advance(3'600'010ms, 1min);
+  CHECK(stage.find("loud old").state == session_state::dormant);
+  auto session = stage.spawn_one("loud busy");
+  stage.request<request_id>(session.get<1>(), stage.text(1, "x"), stage.to);
+  CHECK(stage.spawn_one("mild a").ready());
+  CHECK(stage.request<session_info>(stage.directory, session_find{{"loud child"}}).code() == errc::not_found);
+  CHECK(stage.spawn_one("mild b").ready());
+  CHECK(stage.find("loud busy").state == session_state::generating);
+  CHECK(stage.find("mild a").state == session_state::idle);
+}
+
 TEST_CASE("a drain lets turns finish until its time is up and tells the rest") {
   directory_stage stage;
   auto a = stage.spawn_one("a");

@@ -28,12 +28,12 @@ class Crowds(unittest.TestCase):
             raise unittest.SkipTest("too few file descriptors")
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
 
-    def test_one_connection_too_many_is_closed_and_the_others_are_served(self):
+    def test_one_connection_too_many_takes_the_place_of_the_oldest_that_says_nothing(self):
         with harness.serving(harness.model_toml(harness.BUILTIN)) as server, contextlib.ExitStack() as stack:
             crowd = [stack.enter_context(dial(server)) for _ in range(CONNECTIONS_MAX)]
             late = stack.enter_context(dial(server))
-            self.assertEqual(late.recv(1), b"")
-            for connection in (crowd[0], crowd[-1]):
+            self.assertEqual(crowd[0].recv(1), b"")
+            for connection in (crowd[1], crowd[-1], late):
                 connection.sendall(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 self.assertTrue(connection.recv(4096).startswith(b"HTTP/1.1 200 "))
 

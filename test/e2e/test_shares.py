@@ -1,4 +1,4 @@
-"""Shares of the cache by tenant in the real program: one that floods it loses its own blocks, another keeps its hits."""
+"""What tenants share in the real program: one that floods the cache, or a table of the gateway, loses its own, another keeps its hits."""
 import re
 import unittest
 
@@ -9,10 +9,10 @@ BLOCK = 16
 PROMPT = "What the quiet tenant asks again and again, and nobody else ever does. " * 4
 
 
-def toml(share):
+def toml(share, blocks=32):
     return (f'[[tenant]]\nname = "acme"\ncache_share_max = {share}\n[[tenant]]\nname = "beta"\n' + key_toml("ann", "acme") +
             key_toml("bob", "beta") + key_toml("ops", "default", "true") + '[retention]\npolicy = "lru"\n[host_tier]\nbytes = 0\n' +
-            harness.model_toml(harness.BUILTIN, worker=f"blocks = 32\nblock_tokens = {BLOCK}\n"))
+            harness.model_toml(harness.BUILTIN, worker=f"blocks = {blocks}\nblock_tokens = {BLOCK}\n"))
 
 
 def ask(server, who, session, prompt):
@@ -60,6 +60,59 @@ class Shares(unittest.TestCase):
             flood(server)
             self.assertEqual(ask(server, "bob", "later", PROMPT), 0)
             self.assertEqual(figures(server, "troupe_worker_blocks_removed_total", "cause")["quota"], 0)
+
+
+SMALL = '[gateway]\nconversations_max = 4\n[responses]\ncount_max = 4\n[session]\nsessions_max = 16\n'
+TALK = [{"role": "user", "content": "Who nobody names says this first. " * 8}]
+
+
+class Tables(unittest.TestCase):
+    """What the gateway bounds for all: a tenant that fills it makes room for others itself."""
+
+    def post(self, path, who, body, headers=None, status=200):
+        got, fields, answer = self.server.request("POST", path, body, {**bearer(who), **(headers or {})})
+        self.assertEqual(got, status, answer)
+        return fields, answer
+
+    def chat(self, who, messages):
+        """The session that answered, what it said, and how much of the prompt came from cache."""
+        body = {"model": "builtin", "messages": messages, "max_tokens": 4, "temperature": 0}
+        fields, answer = self.post("/v1/chat/completions", who, body)
+        return (fields["x-session-id"], answer["choices"][0]["message"]["content"],
+                answer["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+    def respond(self, who, text, **more):
+        return self.post("/v1/responses", who, {"model": "builtin", "input": text, "max_output_tokens": 4, **more})[1]["id"]
+
+    def flood(self):
+        for number in range(12):
+            self.chat("ann", [{"role": "user", "content": f"{number} is new here"}])
+            self.respond("ann", f"{number} is stored")
+        refused = 0
+        for number in range(40):
+            status, fields, _ = self.server.request("POST", "/v1/sessions", {"id": f"spawned-{number}"}, bearer("ann"))
+            self.assertIn(status, (200, 429))
+            refused += status == 429
+        self.assertGreater(refused, 20)
+        self.assertEqual(fields["retry-after"], "1")
+
+    def test_a_tenant_that_fills_what_all_share_displaces_its_own(self):
+        with harness.serving(SMALL + toml(0.25, blocks=128)) as self.server:
+            held = [ask(self.server, "bob", "quiet", PROMPT) for _ in range(2)][1]
+            self.assertGreater(held, 6 * BLOCK)
+            session, said, _ = self.chat("bob", TALK)
+            stored = self.respond("bob", "Remember seven.")
+            self.flood()
+            self.assertEqual(ask(self.server, "bob", "quiet", PROMPT), held)
+            again, _, cached = self.chat("bob", TALK + [{"role": "assistant", "content": said}, {"role": "user", "content": "And?"}])
+            self.assertEqual(again, session)
+            self.assertGreater(cached, 0)
+            self.assertEqual(self.server.request("GET", "/v1/responses/" + stored, headers=bearer("bob"))[0], 200)
+            self.respond("bob", "And eight.", previous_response_id=stored)
+            for number in range(3):
+                ask(self.server, "bob", f"new-{number}", "Another one begins.")
+            alive = self.server.request("GET", "/v1/sessions?limit=100", headers=bearer("ops"))[2]["data"]
+            self.assertIn(("beta", "quiet"), {(each["tenant"], each["id"]) for each in alive})
 
 
 if __name__ == "__main__":

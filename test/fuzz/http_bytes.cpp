@@ -29,8 +29,7 @@ gateway::gateway_options options_of(std::uint8_t flags) {
 
 class conversation {
  public:
-  explicit conversation(std::uint8_t flags) {
-    context_->options = options_of(flags);
+  explicit conversation(std::uint8_t flags) : context_(std::make_shared<gateway::connection_context>(options_of(flags))) {
     context_->bound = {"127.0.0.1", true};
     context_->make_link = fuzz::scripted_links(static_cast<fuzz::turn_play>(flags % fuzz::turn_plays));
     context_->io = io_;
@@ -38,7 +37,8 @@ class conversation {
     if (!context_->options.tenants.empty()) context_->quotas = std::make_shared<gateway::tenant_quotas>(context_->options.tenants);
     demand(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends_) == 0, "there is a pair of sockets");
     const auto where = asio::make_strand(*io_);
-    auto made = gateway::make_connection(asio::ip::tcp::socket(where, asio::ip::tcp::v4(), ends_[0]), where, context_, [this] { ++closed_; });
+    gateway::connection_events events{[](const std::string&) { return true; }, [this] { ++closed_; }};
+    auto made = gateway::make_connection(asio::ip::tcp::socket(where, asio::ip::tcp::v4(), ends_[0]), where, context_, std::move(events));
     made->start();
     handle_ = made;
   }
@@ -64,7 +64,7 @@ class conversation {
     run();
     demand(closed_ == 1, "a connection closes once");
     demand(handle_.expired(), "a connection whose client is gone is gone");
-    demand(context_->uploads_bytes == 0, "bodies that are being read are counted to the end");
+    demand(context_->uploads.total() == 0, "bodies that are being read are counted to the end");
     return std::move(heard_);
   }
 
@@ -86,7 +86,7 @@ class conversation {
   }
 
   gateway::io_context_ptr io_ = std::make_shared<asio::io_context>(1);
-  std::shared_ptr<gateway::connection_context> context_ = std::make_shared<gateway::connection_context>();
+  std::shared_ptr<gateway::connection_context> context_;
   std::weak_ptr<gateway::connection_handle> handle_;
   int ends_[2] = {-1, -1};
   int closed_ = 0;

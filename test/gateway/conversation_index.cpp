@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "messages/base/limits.hpp"
+#include "messages/base/session_scope.hpp"
 
 using namespace troupe;
 using namespace troupe::core;
@@ -93,6 +94,26 @@ TEST_CASE("the session used longest ago is given up, and nothing leads to it any
   CHECK(found.ended == std::vector{session_id{"a"}});
   index.answered({"a"}, 1, "too late", {});
   CHECK(index.size() == 2);
+}
+
+TEST_CASE("a tenant's flood of conversations ends its own, and another's stay known") {
+  conversation_index index(4);
+  const auto ask = [&](const std::string& tenant, const std::string& name) {
+    const messages asked{says(chat_role::user, "I am " + name)};
+    auto found = index.find(tenant, asked, tenant + " " + name);
+    answer(index, found, "hi " + name);
+    return found;
+  };
+  CHECK(ask("mild", "b1").ended.empty());
+  CHECK(ask("mild", "b2").ended.empty());
+  for (int i = 0; i < 10; ++i) {
+    const auto ended = ask("loud", std::to_string(i)).ended;
+    CHECK(ended == (i < 2 ? std::vector<session_id>{} : std::vector{scoped_id("loud", {std::to_string(i - 2)})}));
+  }
+  const messages again{says(chat_role::user, "I am b1"), says(chat_role::assistant, "hi b1"), says(chat_role::user, "more")};
+  CHECK(index.find("mild", again, "mild x").session.value == "mild b1");
+  CHECK(index.size() == 4);
+  CHECK(ask("mild", "b3").ended == std::vector{session_id{"mild b2"}});  // b1 runs; with a third the tenant has most
 }
 
 TEST_CASE("a session has so many keys and no more, the oldest go first") {

@@ -52,15 +52,17 @@ TEST_CASE("whoever may not go first may not do it as another class or tier") {
   hint_reading reading;
   reading.take(hint_field::urgency, "interactive", {"c"});
   reading.take(hint_field::tier, 2, {"t"});
-  reading.take(hint_field::priority, -5, {"p"});
+  reading.take(hint_field::priority, 5, {"p"});
   clip_hints(reading, {.priority_max = 0});
   CHECK(reading.hints.urgency == work_class::normal);
   CHECK(reading.hints.tier == 0);
   CHECK(reading.hints.priority == 0);
   hint_reading modestly;
   modestly.take(hint_field::urgency, "background", {"c"});
+  modestly.take(hint_field::priority, -5, {"p"});
   clip_hints(modestly, {.priority_max = 0});
   CHECK(modestly.hints.urgency == work_class::background);
+  CHECK(modestly.hints.priority == -5);
 }
 
 TEST_CASE("marks become breakpoints of the prompt, and no breakpoint outlasts the policy") {

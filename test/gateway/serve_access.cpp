@@ -134,6 +134,87 @@ TEST_CASE("a tenant's turn beyond its concurrency is a 429 until one has ended o
   CHECK(status == 200);
 }
 
+TEST_CASE("of bodies that are being read a tenant has no more than its share while another has any") {
+  auto options = guarded();
+  options.uploads_bytes_max = 100'000;
+  serving fixture(options);
+  const auto begin_upload = [&](const char* key, std::size_t bytes) {
+    auto client = fixture.connect();
+    client.send(std::string("POST /tokenize HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 200000\r\nx-api-key: ") + key + "\r\n\r\n");
+    client.read_until("100 Continue\r\n\r\n");
+    client.send(std::string(bytes, ' '));
+    return client;
+  };
+  const std::string body = R"({"prompt":")" + std::string(30'000, 'x') + "\"}";
+  auto stalled = begin_upload("tk-ours", 90'000);
+  http_reply refused;
+  for (int tries = 0; tries < 10'000 && refused.status != 429; ++tries) refused = fixture.connect().post("/tokenize", body, ours);
+  CHECK(refused.status == 429);
+  CHECK(code_of(refused) == "queue_full");
+  CHECK(refused.field("retry-after") == "1");
+  CHECK(fixture.connect().post("/tokenize", body, theirs).status == 200);
+  auto other = begin_upload("tk-theirs", 30'000);
+  stalled.send(std::string(20'000, ' '));  // the next piece of who has more than half
+  CHECK(stalled.receive().status == 429);
+  CHECK(fixture.connect().post("/tokenize", body, theirs).status == 200);
+}
+
+TEST_CASE("a tenant's kept turns are displaced by those of one that has fewer, and never the other way") {
+  auto options = guarded();
+  options.tenants.clear();
+  options.kept_turns_max = 3;
+  serving fixture(options);
+  fixture.node.play(hi());
+  auto client = fixture.connect();
+  const auto post = [&](http_fields who, const std::string& key) {
+    who["idempotency-key"] = key;
+    return client.post(chat_path, hello, who);
+  };
+  for (const auto* key : {"a", "b", "c"}) CHECK(post(ours, key).status == 200);
+  CHECK(post(ours, "d").status == 429);
+  CHECK(post(theirs, "a").status == 200);
+  CHECK(post(theirs, "b").status == 429);  // with it both would have two of three, and ours no less than it
+  CHECK(post(ours, "b").field("idempotent-replayed") == "true");
+  CHECK(post(ours, "c").field("idempotent-replayed") == "true");
+  CHECK(post(theirs, "a").field("idempotent-replayed") == "true");
+  CHECK(fixture.node.turns() == 4);
+  CHECK(post(ours, "a").status == 429);  // it was displaced, and would run anew
+}
+
+TEST_CASE("kept answers of one tenant are given up for its own, and another's are said again") {
+  auto options = guarded();
+  options.tenants.clear();
+  options.kept_turns_bytes_max = 250'000;
+  serving fixture(options);
+  fixture.node.play(answer_events().started(5, 0).text(std::string(60'000, 'x')).finished(turn_end::stop, {}));
+  auto client = fixture.connect();
+  const auto post = [&](http_fields who, const std::string& key) {
+    who["idempotency-key"] = key;
+    return client.post(chat_path, hello, who).status;
+  };
+  CHECK(post(theirs, "kept") == 200);
+  for (const auto* key : {"a", "b", "c", "d", "e", "f"}) CHECK(post(ours, key) == 200);
+  CHECK(post(ours, "c") == 410);
+  CHECK(post(ours, "d") == 200);
+  CHECK(post(ours, "f") == 200);
+  CHECK(post(theirs, "kept") == 200);
+  CHECK(fixture.node.turns() == 7);
+}
+
+TEST_CASE("a stranger that shows no key gives its place to whoever comes next") {
+  auto options = guarded();
+  options.connections_max = 3;
+  serving fixture(options);
+  auto known = fixture.connect();
+  CHECK(known.get("/v1/models", ours).status == 200);
+  auto first = fixture.connect(), second = fixture.connect();
+  CHECK(second.get("/live").status == 200);  // without a key, and no less a stranger
+  auto next = fixture.connect();
+  CHECK(next.get("/v1/models", theirs).status == 200);
+  CHECK(first.read_to_end().empty());
+  CHECK(known.get("/v1/models", ours).status == 200);
+}
+
 TEST_CASE("an address beyond this machine is not listened on without keys") {
   auto options = test_options();
   options.address = "0.0.0.0";

@@ -169,7 +169,7 @@ TEST_CASE("a reader that stops taking is cut after its wait") {
   CHECK(fixture.node.cancel(1).why == errc::cancelled);
 }
 
-TEST_CASE("connections beyond the limit are closed at once") {
+TEST_CASE("one connection more than may be open takes the place of the one that has been idle longest") {
   auto options = test_options();
   options.connections_max = 2;
   serving fixture(options);
@@ -178,8 +178,31 @@ TEST_CASE("connections beyond the limit are closed at once") {
   CHECK(first.get("/live").status == 200);
   CHECK(second.get("/live").status == 200);
   auto third = fixture.connect();
-  CHECK(third.read_to_end().empty());
-  CHECK(first.get("/live").status == 200);
+  CHECK(third.get("/live").status == 200);
+  CHECK(first.read_to_end().empty());
+  CHECK(second.get("/live").status == 200);
+}
+
+TEST_CASE("while all connections are at work one more is told so, and a silent one gives its place to the next") {
+  auto options = test_options();
+  options.connections_max = 2;
+  serving fixture(options);
+  auto first = fixture.connect();
+  auto second = fixture.connect();
+  for (auto* busy : {&first, &second}) busy->send_request("POST", chat_path, hello);
+  fixture.node.turn(2);
+  auto silent = fixture.connect();
+  auto third = fixture.connect();
+  const auto refused = third.get("/live");
+  CHECK(refused.status == 429);
+  CHECK(code_of(refused) == "queue_full");
+  CHECK(refused.field("retry-after") == "1");
+  CHECK(silent.read_to_end().empty());
+  const std::vector<gateway::turn_event> answer = answer_events().started(1, 0).text("a").finished(turn_end::stop, {});
+  for (const auto number : {1, 2})
+    for (const auto& event : answer) fixture.node.send(number, event);
+  CHECK(first.receive().status == 200);
+  CHECK(second.receive().status == 200);
 }
 
 TEST_CASE("a client that half-closes after a short request is answered") {

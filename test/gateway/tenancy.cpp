@@ -112,12 +112,9 @@ TEST_CASE("equal conversations of two tenants are two sessions") {
 
 TEST_CASE("a conversation that a tenant displaces is ended as its own tenant's") {
   tenants world;
-  world.conversations = std::make_shared<conversation_index>(1);
-  std::string first;
-  {
-    auto job = world.turn("beta", {});
-    first = job.spawn.id.value;
-  }
+  world.conversations = std::make_shared<conversation_index>(2);
+  const auto first = world.turn("beta", {}).spawn.id.value;
+  static_cast<void>(world.turn("beta", {}));
   const auto job = world.turn("default", {});
   REQUIRE(job.ended.size() == 1);
   CHECK(job.ended[0].value == first);

@@ -62,6 +62,8 @@ struct kept {
   }
 };
 
+std::string numbered(std::string name, int number) { return name.append(std::to_string(number)); }
+
 /// The ids of a response and of all before it, the last one first.
 std::string chain_of(const response_ptr& last) {
   std::string ids;
@@ -211,6 +213,93 @@ TEST_CASE("the oldest response is forgotten when there are too many, by number, 
   CHECK(short_lived.count() == 1);
 }
 
+TEST_CASE("a chain that alone is too much loses its new end, and what others have stays") {
+  const auto size = make("a").bytes();
+  response_table table({1000, 4 * size, 1000});
+  table.insert(table.adopt(make("x", {}, "default")), now_s);
+  response_ptr last;
+  for (const auto* id : {"a", "b", "c"}) {
+    last = table.adopt(make(id, last));
+    table.insert(last, now_s);
+  }
+  CHECK(table.bytes() == 4 * size);
+  // Of two ends the one that came first goes, then nothing is left to go but the chain's own.
+  table.insert(table.adopt(make("d", last)), now_s);
+  CHECK(table.find("default", "x", now_s) == nullptr);
+  CHECK(chain_of(table.find("default", "d", now_s)) == "dcba");
+  table.insert(table.adopt(make("e", table.find("default", "d", now_s))), now_s);
+  CHECK(table.find("default", "e", now_s) == nullptr);
+  CHECK(chain_of(table.find("default", "d", now_s)) == "dcba");
+  CHECK(table.bytes() == 4 * size);
+}
+
+TEST_CASE("the chain used longest ago is forgotten from its end, and a fork lives as long as one of its ends") {
+  const auto size = make("a").bytes();
+  response_table table({1000, 5 * size, 1000});
+  const auto add = [&](std::string id, response_ptr before) {
+    auto made = table.adopt(make(std::move(id), std::move(before)));
+    table.insert(made, now_s);
+    return made;
+  };
+  const auto a = add("a", {});
+  const auto b = add("b", a);
+  const auto p = add("p", {});
+  add("c", b);
+  add("q", p);
+  add("d", a);  // the oldest end is c
+  CHECK(table.find("default", "c", now_s) == nullptr);
+  CHECK(chain_of(table.find("default", "d", now_s)) == "da");
+  add("r", table.find("default", "q", now_s));
+  CHECK(table.find("default", "b", now_s) == nullptr);
+  CHECK(table.find("default", "a", now_s) == a);
+  CHECK(chain_of(table.find("default", "r", now_s)) == "rqp");
+  CHECK(table.bytes() == 5 * size);
+}
+
+TEST_CASE("a tenant that floods the table with responses forgets its own, by number and by bytes") {
+  const auto size = make("a000", {}, "loud").bytes();
+  const auto has = [](const response_table& table, const std::string& tenant, const std::string& id) {
+    return table.find(tenant, id, now_s) != nullptr;
+  };
+  response_table few({4, std::size_t{1} << 30, 1000}), small({1000, 4 * size, 1000});
+  for (auto* table : {&few, &small}) {
+    const auto kept = table->adopt(make("b001", {}, "mild"));
+    table->insert(kept, now_s);
+    table->insert(table->adopt(make("b002", kept, "mild")), now_s);
+    for (int i = 100; i < 200; ++i) table->insert(table->adopt(make(numbered("a", i), {}, "loud")), now_s);
+    CHECK(table->count() == 4);
+    CHECK(chain_of(table->find("mild", "b002", now_s)) == "b002b001");
+    CHECK_FALSE(has(*table, "loud", "a197"));
+    CHECK(has(*table, "loud", "a198"));
+    CHECK(has(*table, "loud", "a199"));
+    table->insert(table->adopt(make("b003", {}, "mild")), now_s);  // now it has most
+    CHECK(table->count() == 4);
+    CHECK(has(*table, "loud", "a198"));
+    CHECK(has(*table, "mild", "b003"));
+  }
+  CHECK_FALSE(has(few, "mild", "b001"));
+  CHECK_FALSE(has(small, "mild", "b002"));  // the end of its oldest chain: without it the first would still be held
+  CHECK(has(small, "mild", "b001"));
+}
+
+TEST_CASE("what turns hold of forgotten responses is bounded too, for the tenant whose turns they are") {
+  const auto size = make("a000", {}, "loud").bytes();
+  response_table table({1000, 4 * size, 1000});
+  std::vector<response_ptr> held;
+  for (int i = 100; i < 108; ++i) {
+    held.push_back(table.adopt(make(numbered("a", i), {}, "loud")));
+    table.insert(held.back(), now_s);
+  }
+  CHECK(table.bytes() == 4 * size);
+  CHECK(table.bytes_held() == 8 * size);
+  CHECK(table.has_room_for("loud"));
+  const auto other = table.adopt(make("b001", {}, "mild"));
+  CHECK_FALSE(table.has_room_for("loud"));
+  CHECK(table.has_room_for("mild"));
+  held.clear();
+  CHECK(table.has_room_for("loud"));
+}
+
 TEST_CASE("a time that cannot be is no reason to count beyond it") {
   response_table table({10, std::size_t{1} << 20, 1000});
   for (const auto created_s : {std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min()}) {
@@ -232,10 +321,12 @@ TEST_CASE("a chain costs what its items cost, counts while anybody holds it, and
   }
   CHECK(table.count() == 1);
   CHECK(table.bytes() == 200'000 * size);
+  CHECK(table.bytes_held() == 200'000 * size);
   CHECK(table.remove("default", "a"));
-  CHECK(table.bytes() == 200'000 * size);
-  last.reset();
   CHECK(table.bytes() == 0);
+  CHECK(table.bytes_held() == 200'000 * size);
+  last.reset();
+  CHECK(table.bytes_held() == 0);
 }
 
 TEST_CASE("a file that holds more than a table may is read from its end") {
