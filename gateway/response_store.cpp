@@ -21,16 +21,9 @@ expected<std::shared_ptr<response_store>> response_store::open(const std::filesy
 }
 
 response_store::response_store(std::optional<store::response_log> log, store::response_table table)
-    : table_(std::move(table)), log_(std::move(log)), thread_([this] { write(); }) {}
-
-response_store::~response_store() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
+    : table_(std::move(table)),
+      log_(std::move(log)),
+      waiting_(limits::responses_waiting_max, [this](const task& next) { carry_out(next); }) {}
 
 store::response_ptr response_store::find(std::string_view tenant, std::string_view id, std::int64_t now_s) const {
   const std::lock_guard lock(mutex_);
@@ -43,15 +36,12 @@ std::size_t response_store::count() const {
 }
 
 void response_store::put(store::stored_response response, std::function<void()> kept) {
+  task next{nullptr, std::move(kept)};
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() < limits::responses_waiting_max) {
-      waiting_.push_back({table_.adopt(std::move(response)), std::move(kept)});
-      changed_.notify_all();
-      return;
-    }
+    next.response = table_.adopt(std::move(response));
   }
-  kept();
+  if (!waiting_.offer(std::move(next))) next.kept();
 }
 
 bool response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s) {
@@ -59,22 +49,8 @@ bool response_store::remove(std::string_view tenant, std::string_view id, std::i
   auto found = table_.find(tenant, id, now_s);
   if (!found) return false;
   table_.remove(tenant, id);
-  waiting_.push_back({std::move(found), nullptr});
-  changed_.notify_all();
+  waiting_.add({std::move(found), nullptr});
   return true;
-}
-
-void response_store::write() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
-    const auto next = std::move(waiting_.front());
-    waiting_.pop_front();
-    lock.unlock();
-    carry_out(next);
-    lock.lock();
-  }
 }
 
 /// The file first: who has been told of a response must find it after a crash.

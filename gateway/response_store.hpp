@@ -2,15 +2,13 @@
 // in memory, one thread of its own writes the journal behind it.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "engine/store/response_log.hpp"
+#include "gateway/write_queue.hpp"
 
 namespace troupe::gateway {
 
@@ -19,8 +17,6 @@ class response_store {
   /// With what `file` holds. An empty path keeps them in memory alone. Failures: the journal's.
   static expected<std::shared_ptr<response_store>> open(const std::filesystem::path& file, store::response_bounds bounds,
                                                         std::int64_t now_s);
-  /// Writes what is waiting.
-  ~response_store();
   response_store(const response_store&) = delete;
   response_store& operator=(const response_store&) = delete;
 
@@ -41,18 +37,14 @@ class response_store {
   };
 
   response_store(std::optional<store::response_log> log, store::response_table table);
-  void write();
   void carry_out(const task& next);
   void note(const expected<std::uint64_t>& written);
 
-  mutable std::mutex mutex_;  // of table_, waiting_ and ending_
-  std::condition_variable changed_;
+  mutable std::mutex mutex_;  // of table_
   store::response_table table_;
-  std::deque<task> waiting_;
-  bool ending_ = false;
-  std::optional<store::response_log> log_;  // the thread's alone
-  bool failing_ = false;                    // the thread's alone: said once
-  std::thread thread_;
+  std::optional<store::response_log> log_;  // the queue's thread alone
+  bool failing_ = false;                    // the queue's thread alone: said once
+  write_queue<task> waiting_;
 };
 
 }  // namespace troupe::gateway
