@@ -60,7 +60,7 @@ class timeout_clock final : public caf::detail::thread_safe_actor_clock {
     change([&] { plain::schedule_message(t, std::move(target), std::move(sender), std::move(content)); });
   }
   void cancel_all() override {
-    change([&] { plain::cancel_all(); });
+    change([&] { call_off_all(); });
   }
 
   void run() {
@@ -73,7 +73,7 @@ class timeout_clock final : public caf::detail::thread_safe_actor_clock {
         changed_.wait_until(guard, wakes_at_);
       trigger_expired_timeouts();
     }
-    plain::cancel_all();
+    call_off_all();
   }
 
   void end() {
@@ -104,8 +104,16 @@ class timeout_clock final : public caf::detail::thread_safe_actor_clock {
     messages_.erase(found);
   }
 
+  /// Actors that end with their last message must not look for others of theirs in a schedule that is half gone.
+  void call_off_all() {
+    messages_.clear();
+    plain::cancel_all();
+  }
+
   std::unordered_map<const caf::actor_control_block*, std::vector<time_point>> messages_;  ///< when they are due, or were, by receiver that lives
-  std::recursive_mutex lock_;  // a message that is due may end an actor, which calls off its timeouts
+  // Recursive: what leaves the schedule may have been the last to hold an actor, which ends there and then and calls its timeouts off. There
+  // are none, for each would hold it: so nothing is erased under whoever walks the schedule.
+  std::recursive_mutex lock_;
   std::condition_variable_any changed_;
   time_point wakes_at_ = time_point::max();
   bool ended_ = false;

@@ -163,7 +163,7 @@ int run(const bench_options& options) {
   const test::temporary_folder folder;
   auto path = std::filesystem::path(options.model);
   if (options.model.empty()) {
-    path = folder.path();
+    path = folder.path;
     test::write_tiny(test::make_tiny(qwen3_shape(options.small)), path);
   }
   auto model = load_model(path, options.type);

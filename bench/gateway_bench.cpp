@@ -27,7 +27,7 @@ namespace {
 class served {
  public:
   served(const std::filesystem::path& binary, const std::filesystem::path& model) {
-    test::write_file(folder_.path() / "node.toml",
+    test::write_file(folder_.path / "node.toml",
                      "[node]\ndata_dir = \"data\"\n[log]\nlevel = \"warn\"\n[[model]]\npath = \"" + model.string() +
                          "\"\nname = \"bench\"\n[[worker]]\nbackend = \"timing\"\nblocks = 4096\nrunning_max = 64\ntiming_step_us = 0\n"
                          "timing_prefill_token_us = 0\ntiming_decode_token_us = 0\ntiming_block_us = 0\n");
@@ -37,7 +37,7 @@ class served {
     if (process_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // no server outlives a bench that failed
       dup2(pipe_ends[1], STDOUT_FILENO);
-      const auto config = (folder_.path() / "node.toml").string();
+      const auto config = (folder_.path / "node.toml").string();
       execl(binary.c_str(), "troupe", "serve", "--config", config.c_str(), "--port", "0", nullptr);
       _exit(127);
     }

@@ -1,7 +1,6 @@
 // The disk store beside the disk itself: bytes per second in and out and CPU time per GB for blocks of three sizes, then the time to open
 // a store of many blocks. Every byte that comes back is compared.
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "bench/report.hpp"
 #include "engine/store/aligned_buffer.hpp"
 #include "engine/store/disk_store.hpp"
+#include "test/support/files.hpp"
 
 using namespace troupe;
 using namespace troupe::store;
@@ -27,16 +27,6 @@ struct sizes {
   std::uint64_t bytes = 2ULL << 30;  ///< per row
   std::uint64_t opening_blocks = 100'000;
   std::uint64_t segment_bytes = 64 << 20;
-};
-
-struct scratch_folder {
-  fs::path path;
-  explicit scratch_folder(const std::string& parent) {
-    auto name = (fs::path(parent) / "troupe-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::exit(1);
-    path = name;
-  }
-  ~scratch_folder() { fs::remove_all(path); }
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -248,7 +238,7 @@ int main(int argc, char** argv) {
       return std::printf("usage: store_bench [--small] [--folder PATH]\n"), 2;
   }
   bench::print_header("store_bench");
-  scratch_folder folder(parent);
+  test::temporary_folder folder(parent);
   disk_store_options options;
   options.folder = folder.path / "store";
   options.segment_bytes = sizes.segment_bytes;

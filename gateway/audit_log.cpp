@@ -14,16 +14,9 @@ expected<std::shared_ptr<audit_log>> audit_log::open(audit_options options) {
 }
 
 audit_log::audit_log(audit_options options, sink write)
-    : options_(std::move(options)), sink_(std::move(write)), thread_([this] { run(); }) {}
-
-audit_log::~audit_log() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
+    : options_(std::move(options)),
+      sink_(std::move(write)),
+      waiting_(options_.lines_waiting_max, [this](const auto& next) { this->write(next); }) {}
 
 bool audit_log::hold(std::size_t bytes) {
   if (held_bytes_ += bytes; held_bytes_ <= options_.held_bytes_max) return true;
@@ -33,29 +26,9 @@ bool audit_log::hold(std::size_t bytes) {
 
 void audit_log::add(audit_record record, std::size_t held_bytes) {
   if (record.content_lost) ++contents_lost_;
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() < options_.lines_waiting_max) {
-      waiting_.push_back({std::move(record), held_bytes});
-      changed_.notify_all();
-      return;
-    }
-  }
+  if (waiting_.offer({std::move(record), held_bytes})) return;
   held_bytes_ -= held_bytes;
   ++lost_;
-}
-
-void audit_log::run() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
-    const auto next = std::move(waiting_.front());
-    waiting_.pop_front();
-    lock.unlock();
-    write(next);
-    lock.lock();
-  }
 }
 
 void audit_log::write(const waiting_record& next) {

@@ -3,19 +3,16 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "gateway/audit_file.hpp"
 #include "gateway/audit_record.hpp"
 #include "gateway/caller.hpp"
 #include "gateway/http_message.hpp"
+#include "gateway/write_queue.hpp"
 
 namespace troupe::gateway {
 
@@ -35,8 +32,6 @@ class audit_log {
   /// Failures: the file's.
   static expected<std::shared_ptr<audit_log>> open(audit_options options);
   audit_log(audit_options options, sink write);
-  /// Writes what is waiting.
-  ~audit_log();
   audit_log(const audit_log&) = delete;
   audit_log& operator=(const audit_log&) = delete;
 
@@ -53,19 +48,14 @@ class audit_log {
     audit_record record;
     std::size_t held_bytes;
   };
-  void run();
   void write(const waiting_record& next);
 
   audit_options options_;
   sink sink_;
   std::atomic<std::size_t> held_bytes_ = 0;
   std::atomic<std::uint64_t> written_ = 0, lost_ = 0, contents_lost_ = 0;
-  std::mutex mutex_;  // of waiting_ and ending_
-  std::condition_variable changed_;
-  std::deque<waiting_record> waiting_;
-  bool ending_ = false;
-  bool failing_ = false;  // the thread's alone: said once
-  std::thread thread_;
+  bool failing_ = false;  // the queue's thread alone: said once
+  write_queue<waiting_record> waiting_;
 };
 
 /// One request until it is over: the connection and the turn that it began each fill their part, on strands of their own, and let it go.

@@ -21,16 +21,9 @@ expected<std::shared_ptr<response_store>> response_store::open(const std::filesy
 }
 
 response_store::response_store(std::optional<store::response_log> log, store::response_table table)
-    : table_(std::move(table)), log_(std::move(log)), thread_([this] { write(); }) {}
-
-response_store::~response_store() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
+    : table_(std::move(table)),
+      log_(std::move(log)),
+      waiting_(limits::responses_waiting_max, [this](const task& next) { carry_out(next); }) {}
 
 store::response_ptr response_store::find(std::string_view tenant, std::string_view id, std::int64_t now_s) const {
   const std::lock_guard lock(mutex_);
@@ -43,17 +36,17 @@ std::size_t response_store::count() const {
 }
 
 void response_store::put(store::stored_response response, std::function<void()> kept) {
+  task next{nullptr, std::move(kept)};
   {
     const std::lock_guard lock(mutex_);
-    waiting_by_.add(response.tenant, 1);
-    if (waiting_by_.is_within(response.tenant, limits::responses_waiting_max) && table_.has_room_for(response.tenant)) {
-      waiting_.push_back({table_.adopt(std::move(response)), std::move(kept)});
-      changed_.notify_all();
-      return;
-    }
-    waiting_by_.remove(response.tenant, 1);
+    const auto tenant = response.tenant;
+    waiting_by_.add(tenant, 1);
+    if (waiting_by_.is_within(tenant, limits::responses_waiting_max) && table_.has_room_for(tenant))
+      next.response = table_.adopt(std::move(response));
+    else
+      waiting_by_.remove(tenant, 1);
   }
-  kept();
+  next.response ? waiting_.add(std::move(next)) : next.kept();
 }
 
 bool response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s) {
@@ -61,28 +54,17 @@ bool response_store::remove(std::string_view tenant, std::string_view id, std::i
   auto found = table_.find(tenant, id, now_s);
   if (!found) return false;
   table_.remove(tenant, id);
-  waiting_.push_back({std::move(found), nullptr});
-  changed_.notify_all();
+  waiting_.add({std::move(found), nullptr});
   return true;
-}
-
-void response_store::write() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
-    const auto next = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (next.kept) waiting_by_.remove(next.response->tenant, 1);
-    lock.unlock();
-    carry_out(next);
-    lock.lock();
-  }
 }
 
 /// The file first: who has been told of a response must find it after a crash.
 void response_store::carry_out(const task& next) {
   const auto& response = *next.response;
+  if (next.kept) {
+    const std::lock_guard lock(mutex_);
+    waiting_by_.remove(response.tenant, 1);
+  }
   if (log_) note(next.kept ? log_->add(response) : log_->remove(response.tenant, response.id));
   std::vector<store::response_ptr> all;
   bool outgrown = false;

@@ -82,6 +82,22 @@ TEST_CASE("what an actor was to be told in an hour does not keep its memory when
   CHECK(gone.wait_for(patience) == std::future_status::ready);
 }
 
+TEST_CASE("a system ends while messages wait that alone hold their receivers, and gives back their memory") {
+  constexpr int receivers = 64;  // so that the schedule is a tree
+  std::vector<std::future<void>> gone;
+  {
+    scheduled_system world;
+    for (int i = 0; i < receivers; ++i) {
+      std::promise<void> ended;
+      gone.push_back(ended.get_future());
+      auto kept = std::make_shared<life>(std::move(ended));
+      const auto actor = world.system.spawn<caf::hidden>([kept]() -> caf::behavior { return {[kept](int) {}}; });
+      for (int n = 0; n < 3; ++n) caf::delayed_anon_send(actor, 1h + n * 1s, n);
+    }
+  }
+  for (const auto& each : gone) CHECK(each.wait_for(0s) == std::future_status::ready);
+}
+
 TEST_CASE("a system ends while messages wait for their time") {
   const auto begin = std::chrono::steady_clock::now();
   {

@@ -1,43 +1,12 @@
-// Config files: what is refused and how it is named, what is filled in, and that the shipped files are true.
-#include "actors/config.hpp"
-
-#include <doctest/doctest.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+// Config files: what is refused and how it is named, and what is filled in.
 #include <map>
 
-#include "actors/config_timing.hpp"
+#include "test/actors/config_text.hpp"
 
 using namespace troupe;
 using namespace troupe::actors;
-namespace fs = std::filesystem;
 
 namespace {
-
-const config_origin origin{"/etc/troupe", "/home/agent"};
-constexpr std::string_view one_model = "[[model]]\npath = \"m\"\n";
-
-config parse_good(const std::string& text) {
-  auto parsed = parse_config(text, origin);
-  if (!parsed) FAIL(parsed.error().message);
-  return *parsed;
-}
-
-failure parse_bad(const std::string& text) {
-  const auto parsed = parse_config(text + "\n" + std::string(text.find("[[model]]") == std::string::npos ? one_model : ""), origin);
-  REQUIRE_FALSE(parsed);
-  CHECK(parsed.error().code == errc::invalid_request);
-  return parsed.error();
-}
-
-fs::path configs() {
-  const char* source = std::getenv("TROUPE_SOURCE");
-  REQUIRE_MESSAGE(source != nullptr, "TROUPE_SOURCE names the source folder");
-  return fs::path(source) / "configs";
-}
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
@@ -175,25 +144,6 @@ kept_turns_bytes_max = 4300000
   CHECK(parse_good(to_toml(value)) == value);
 }
 
-TEST_CASE("files of TLS and of the audit log are found beside the config") {
-  const auto value = parse_good(std::string(one_model) + R"(
-[gateway]
-tls_certificate = "tls/chain.pem"
-tls_key = "~/key.pem"
-[audit]
-file = "audit.jsonl"
-content = "full"
-redact = ["secret-*"]
-content_bytes_max = 37
-bytes_max = 3800000
-files_max = 39
-)");
-  CHECK(value.gateway.tls_certificate == "/etc/troupe/tls/chain.pem");
-  CHECK(value.gateway.tls_key == "/home/agent/key.pem");
-  CHECK(value.audit == audit_config{"/etc/troupe/audit.jsonl", "full", {"secret-*"}, 37, 3'800'000, 39});
-  CHECK(parse_good(to_toml(value)) == value);
-}
-
 TEST_CASE("an unknown key is refused by its full path") {
   const auto key = parse_bad("[[worker]]\n[[worker]]\nblokcs = 3");
   CHECK(key.param == "worker[1].blokcs");
@@ -266,42 +216,6 @@ TEST_CASE("keys that contradict each other are refused") {
   CHECK(none.error().message == "model: at least one [[model]] is needed");
 }
 
-TEST_CASE("an address beyond the loopback is refused while there are no keys") {
-  for (const auto* address : {"0.0.0.0", "192.168.1.1", "::", "localhost", "128.0.0.1"})
-    CHECK(parse_bad(std::string("[gateway]\naddress = \"") + address + "\"").param == "gateway.address");
-  for (const auto* address : {"127.0.0.1", "127.8.8.8", "::1"})
-    CHECK(parse_good(std::string(one_model) + "[gateway]\naddress = \"" + address + "\"").gateway.address == address);
-}
-
-TEST_CASE("with keys any address may be listened on, and keys name tenants that there are") {
-  const std::string hash(64, 'a'), other(64, 'b');
-  const auto key = [](const std::string& name, const std::string& of, const std::string& more = {}) {
-    return "[[key]]\nname = \"" + name + "\"\nhash = \"" + of + "\"\n" + more;
-  };
-  const std::string acme = "[[tenant]]\nname = \"acme\"\nconcurrency_max = 2\ntokens_per_min = 9000\ncache_share_max = 0.25\n";
-  const auto value = parse_good(
-      std::string(one_model) + "[gateway]\naddress = \"0.0.0.0\"\n" + acme + key("ci", hash, "tenant = \"acme\"\n") +
-      key("ops", other, "admin = true\nhint_priority_max = 5\nretain_weight_max = 6\nretain_ttl_ms_max = 7\ndeepest_tier = \"host\"\n"));
-  CHECK(value.gateway.address == "0.0.0.0");
-  CHECK(value.tenants == std::vector{tenant_config{"acme", 2, 9000, 0.25}});
-  REQUIRE(value.keys.size() == 2);
-  CHECK(value.keys[0] == key_config{"ci", hash, "acme", false, 0, 100, 3'600'000, "remote"});
-  CHECK(value.keys[1] == key_config{"ops", other, "default", true, 5, 6, 7, "host"});
-  CHECK(parse_good(to_toml(value)) == value);
-  CHECK(parse_bad(key("a", hash) + "[gateway]\naddress = \"localhost\"").param == "gateway.address");
-  CHECK(parse_bad(key("a", hash) + key("b", hash)).message == "key[1].hash: is the hash of key[0] too");
-  CHECK(parse_bad(key("a", hash) + key("a", other)).param == "key[1].name");
-  CHECK(parse_bad(key("a", std::string(64, 'A'))).param == "key[0].hash");
-  CHECK(parse_bad(key("a", std::string(63, 'a'))).param == "key[0].hash");
-  CHECK(parse_bad("[[key]]\nhash = \"" + hash + "\"").param == "key[0].name");
-  CHECK(parse_bad(key("a", hash, "tenant = \"acme\"\n")).message == "key[0].tenant: \"acme\" is not the name of a [[tenant]]");
-  CHECK(parse_bad(key("a", hash, "deepest_tier = \"tape\"\n")).param == "key[0].deepest_tier");
-  CHECK(parse_bad(acme + acme).param == "tenant[1].name");
-  CHECK(parse_bad("[[tenant]]\nname = \"a b\"").param == "tenant[0].name");
-  CHECK(parse_bad("[[tenant]]\nconcurrency_max = 1").param == "tenant[0].name");
-  CHECK(parse_bad("[[tenant]]\nname = \"a\"\ncache_share_max = 1.5").param == "tenant[0].cache_share_max");
-}
-
 TEST_CASE("what is not TOML is refused by its line") {
   CHECK(contains(parse_bad("[node]\nname = \n").message, "line 2 is not TOML"));
   CHECK(contains(parse_bad("[node]\n[node]\n").message, "line 2 is not TOML"));
@@ -364,59 +278,6 @@ aliases = ["gpt-5*", "claude-*"]
   CHECK(name_of("claude-opus") == "two");
   CHECK(name_of("llama") == "none");
   CHECK(name_of("") == "none");
-}
-
-TEST_CASE("the shipped node.toml holds every key, at its default") {
-  const auto file = configs() / "node.toml";
-  const auto shipped = load_config(file, "/home/agent");
-  if (!shipped) FAIL(shipped.error().message);
-  auto wanted =
-      parse_config("[[model]]\npath = \"models/builtin\"\naliases = [\"claude-*\", \"gpt-*\"]", {fs::absolute(configs()), "/home/agent"});
-  REQUIRE(wanted);
-  CHECK(*shipped == *wanted);
-
-  // Line by line: each section names exactly the keys that the parser knows.
-  std::vector<std::string> written;
-  std::string section, line;
-  std::ifstream in(file);
-  while (std::getline(in, line)) {
-    if (line.starts_with("#") && !line.starts_with("# ")) line.erase(0, 1);  // an example of a section that is not there by default
-    if (line.starts_with("["))
-      section = line.substr(line.find_first_not_of('['), line.find(']') - line.find_first_not_of('['));
-    else if (const auto equals = line.find(" = "); equals != std::string::npos && line[0] != '#')
-      written.push_back(section + "." + line.substr(0, equals));
-  }
-  CHECK(written == config_keys());
-}
-
-TEST_CASE("every shipped config loads and writes back") {
-  int files = 0;
-  for (const auto& entry : fs::directory_iterator(configs())) {
-    if (entry.path().extension() != ".toml") continue;
-    CAPTURE(entry.path());
-    ++files;
-    if (entry.path().filename() == "timing.toml") continue;  // rates, not a node: below
-    const auto loaded = load_config(entry.path(), "/home/agent");
-    if (!loaded) FAIL(loaded.error().message);
-    const auto again = parse_config(to_toml(*loaded), {"/elsewhere", ""});
-    if (!again) FAIL(again.error().message);
-    CHECK(*again == *loaded);
-  }
-  CHECK(files >= 1);
-}
-
-TEST_CASE("the shipped rates are the replay lab's defaults, and mistakes are named") {
-  std::ifstream file(configs() / "timing.toml");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const auto shipped = parse_timing(text, "timing.toml");
-  REQUIRE(shipped);
-  CHECK(*shipped == core::replay::replay_rates{});
-  CHECK(parse_timing("[timing]\nstep_s = 1", "f")->step_s == 1);
-  CHECK(parse_timing("[timing]\nstep = 1", "f").error().message == "f: timing.step: unknown key (line 2)");
-  CHECK(parse_timing("[timing]\nstep_s = 0", "f").error().message == "f: timing.step_s: expects a number above 0 and up to 1e15");
-  CHECK(parse_timing("[timing]\nstep_s = \"x\"", "f").error().message == "f: timing.step_s: expects a number");
-  CHECK(parse_timing("[rates]", "f").error().message == "f: unknown section \"rates\" (line 1)");
-  CHECK_FALSE(parse_timing("[timing", "f"));
 }
 
 TEST_CASE("a config file that cannot be read is named") {

@@ -18,7 +18,7 @@ namespace {
 using kind = core::block_event::kind;
 
 struct disk_world : tier_fixture {
-  store::test::scratch_folder scratch;
+  test::temporary_folder scratch;
   actors::disk_tier_setup setup;
   actors::store_tier_actor tier;
   host_peer host = a_host();

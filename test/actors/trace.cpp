@@ -1,37 +1,19 @@
 #include "actors/trace.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "actors/metrics.hpp"
 #include "engine/core/replay/trace_parsers.hpp"
 #include "engine/core/retention/pause_model.hpp"
 #include "test/support/actor_fixture.hpp"
+#include "test/support/files.hpp"
 
 using namespace troupe;
 using namespace troupe::actors;
+using test::content_of;
+using test::temporary_folder;
 
 namespace {
-
-/// A folder of its own that is gone afterwards.
-struct scratch_folder {
-  scratch_folder() {
-    char pattern[] = "/tmp/troupe_trace_XXXXXX";
-    path = mkdtemp(pattern);
-  }
-  ~scratch_folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream{path}.rdbuf();
-  return text.str();
-}
 
 turn_record turn(std::string model = "m", std::string how = "stop") {
   return {.id = {18446744073709551615U},
@@ -59,7 +41,7 @@ std::string metrics_of(test::actor_fixture& fixture, const trace_actor& actor) {
 
 TEST_CASE("records become JSON lines with their fields in one order") {
   test::actor_fixture fixture;
-  scratch_folder folder;
+  temporary_folder folder;
   const auto path = folder.path / "trace.jsonl";
   auto actor = fixture.spawn(trace, trace_setup{.path = path, .models = {{"m"}}});
   fixture.tell(actor, turn());
@@ -110,7 +92,7 @@ TEST_CASE("turns are counted by model and ending, and unknown names share one la
 
 TEST_CASE("what turns have missed is told in their lines and counted by what ended the prefix") {
   test::actor_fixture fixture;
-  scratch_folder folder;
+  temporary_folder folder;
   const auto path = folder.path / "trace.jsonl";
   auto actor = fixture.spawn(trace, trace_setup{.path = path, .models = {{"m"}}});
   auto missed = turn();
@@ -143,7 +125,7 @@ TEST_CASE("verbs are counted by outcome, with the blocks they freed") {
 
 TEST_CASE("a full trace file moves aside, and the one before it is replaced") {
   test::actor_fixture fixture;
-  scratch_folder folder;
+  temporary_folder folder;
   const auto path = folder.path / "trace.jsonl";
   const lifecycle_record record{{"s"}, "die", "accepted", 1, 1};
   const auto line = json_line(record) + "\n";
@@ -155,7 +137,7 @@ TEST_CASE("a full trace file moves aside, and the one before it is replaced") {
 
 TEST_CASE("a trace file that cannot be written loses lines, not turns") {
   test::actor_fixture fixture;
-  scratch_folder folder;
+  temporary_folder folder;
   auto actor = fixture.spawn(trace, trace_setup{.path = folder.path / "absent" / "trace.jsonl", .models = {{"m"}}});
   fixture.tell(actor, turn());
   fixture.tell(actor, turn());

@@ -16,8 +16,8 @@ namespace {
 const std::shared_ptr<const model>& tiny() {
   static const auto loaded = [] {
     const test::temporary_folder folder;
-    test::write_tiny(test::make_tiny({}), folder.path());
-    auto result = load_model(folder.path());
+    test::write_tiny(test::make_tiny({}), folder.path);
+    auto result = load_model(folder.path);
     if (!result) throw std::runtime_error(result.error().message);
     return *result;
   }();
@@ -120,8 +120,8 @@ TEST_CASE("a backend says what it is") {
 
 TEST_CASE("a backend in bfloat16 has blocks of half the bytes") {
   const test::temporary_folder folder;
-  test::write_tiny(test::make_tiny({}), folder.path());
-  const auto model = load_model(folder.path(), numeric_type::bf16);
+  test::write_tiny(test::make_tiny({}), folder.path);
+  const auto model = load_model(folder.path, numeric_type::bf16);
   REQUIRE(model);
   auto options = small();
   options.instructions = instruction_set::scalar;

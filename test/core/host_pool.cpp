@@ -3,51 +3,25 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <numeric>
+#include "test/support/small_host.hpp"
 
 using namespace troupe;
 using namespace troupe::core;
 
 namespace {
 
-struct small_host {
-  std::shared_ptr<const tier_chain> chain_of(token_id first, std::uint32_t blocks) const {
-    auto made = std::make_shared<tier_chain>();
-    made->root = hasher.root();
-    made->tokens.resize(std::size_t{blocks} * 4);
-    std::iota(made->tokens.begin(), made->tokens.end(), first);
-    hasher.extend(made->blocks, made->tokens);
-    return made;
-  }
-  /// Returns how many were taken.
-  std::size_t offer(const tier_chain& chain, owner_id owner, std::uint32_t from = 0) {
-    slot_request request{++transfers, {}};
-    for (std::uint32_t i = from; i < chain.blocks.size(); ++i) {
-      const auto begin = chain.tokens.begin() + 4 * i;
-      request.blocks.push_back({chain.blocks[i], i == 0 ? chain.root : chain.blocks[i - 1].hash, {begin, begin + 4}, block_role::unknown, {owner}});
-    }
-    const auto grant = pool->reserve(1, request);
-    is_full = grant.is_full;
-    pool->commit(1, {transfers, true, std::vector(request.blocks.size(), std::vector{owner})});
-    return grant.slots.size() - static_cast<std::size_t>(std::ranges::count(grant.slots, nullptr));
-  }
+struct host_of_turns : test::small_host {
   void begin_turn(const std::shared_ptr<const tier_chain>& chain, owner_id owner) {
     pool->touch(1, {owner, chain, turn_opening{owner.value, turn_input::tool_result, static_cast<std::uint32_t>(chain->blocks.size())}});
   }
   void end_turn(owner_id owner) { pool->finish({owner, {.turn = owner.value, .end = turn_end::tool_calls}, {}}); }
   void foretell(owner_id owner, bool is_leaving) { pool->apply(turn_outlook{owner, owner.value, is_leaving}); }
-
-  block_hasher hasher{std::uint64_t{5}, 4};
-  std::unique_ptr<host_pool> pool = *host_pool::make({.block_count = 6, .block_tokens = 4, .block_bytes = 64, .retention = "lifecycle"});
-  std::uint64_t transfers = 0;
-  bool is_full = false;
 };
 
 }  // namespace
 
 TEST_CASE("copies of what the device keeps are the first to leave, and displace nothing until it may give that up") {
-  small_host host;
+  host_of_turns host;
   const auto away = host.chain_of(0, 3), runs = host.chain_of(100, 3), comes = host.chain_of(200, 2);
   for (const auto& [chain, owner] : {std::pair{away, owner_id{1}}, std::pair{runs, owner_id{2}}}) {
     host.begin_turn(chain, owner);
@@ -75,7 +49,7 @@ TEST_CASE("copies of what the device keeps are the first to leave, and displace 
 }
 
 TEST_CASE("a client that is gone keeps nothing, though another has had the session since") {
-  small_host host;
+  host_of_turns host;
   const auto kept = host.chain_of(0, 3), other = host.chain_of(100, 3), comes = host.chain_of(200, 2);
   host.begin_turn(kept, {1});
   CHECK(host.offer(*kept, {1}) == 3);
@@ -92,7 +66,7 @@ TEST_CASE("a client that is gone keeps nothing, though another has had the sessi
 }
 
 TEST_CASE("a client that is gone keeps nothing: its copies count as others do") {
-  small_host host;
+  host_of_turns host;
   const auto kept = host.chain_of(0, 3), away = host.chain_of(100, 3), comes = host.chain_of(200, 2);
   for (const auto& [chain, owner] : {std::pair{kept, owner_id{1}}, std::pair{away, owner_id{2}}}) {
     host.begin_turn(chain, owner);

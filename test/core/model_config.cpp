@@ -185,8 +185,8 @@ TEST_CASE("a tensor that is missing, misshapen or of another kind fails the load
     auto tiny = test::make_tiny({});
     change(tiny);
     const test::temporary_folder folder;
-    test::write_tiny(tiny, folder.path());
-    const auto loaded = load_model(folder.path());
+    test::write_tiny(tiny, folder.path);
+    const auto loaded = load_model(folder.path);
     REQUIRE_FALSE(loaded);
     CHECK(loaded.error().code == errc::corrupt_data);
     return loaded.error().message;
@@ -205,8 +205,8 @@ TEST_CASE("a model computes in what its checkpoint stores unless told otherwise"
     const test::temporary_folder folder;
     test::tiny_spec spec;
     spec.dtype = dtype;
-    test::write_tiny(test::make_tiny(spec), folder.path());
-    const auto loaded = load_model(folder.path(), wanted);
+    test::write_tiny(test::make_tiny(spec), folder.path);
+    const auto loaded = load_model(folder.path, wanted);
     REQUIRE(loaded);
     return (*loaded)->weights.type;
   };
@@ -219,20 +219,20 @@ TEST_CASE("a model computes in what its checkpoint stores unless told otherwise"
 
 TEST_CASE("loading refuses folders without a model") {
   const test::temporary_folder folder;
-  const auto empty = load_model(folder.path());
+  const auto empty = load_model(folder.path);
   REQUIRE_FALSE(empty);
   CHECK(empty.error().code == errc::io_failed);
-  test::write_tiny(test::make_tiny({}), folder.path());
-  CHECK(load_model(folder.path(), numeric_type::f32));
-  test::write_file(folder.path() / "generation_config.json", "{");
-  CHECK_FALSE(load_model(folder.path()));
+  test::write_tiny(test::make_tiny({}), folder.path);
+  CHECK(load_model(folder.path, numeric_type::f32));
+  test::write_file(folder.path / "generation_config.json", "{");
+  CHECK_FALSE(load_model(folder.path));
 }
 
 TEST_CASE("the fingerprint changes with the config, the shapes and one weight in a sample") {
   const auto fingerprint_of = [](const test::tiny_model& tiny) {
     const test::temporary_folder folder;
-    test::write_tiny(tiny, folder.path());
-    const auto loaded = load_model(folder.path());
+    test::write_tiny(tiny, folder.path);
+    const auto loaded = load_model(folder.path);
     REQUIRE(loaded);
     return (*loaded)->fingerprint;
   };

@@ -14,8 +14,8 @@ namespace {
 
 std::shared_ptr<const model> load(const test::tiny_model& tiny, numeric_type type = numeric_type::f32) {
   const test::temporary_folder folder;
-  test::write_tiny(tiny, folder.path());
-  auto loaded = load_model(folder.path(), type);
+  test::write_tiny(tiny, folder.path);
+  auto loaded = load_model(folder.path, type);
   REQUIRE_MESSAGE(loaded, loaded.error().message);
   return *loaded;
 }

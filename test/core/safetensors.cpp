@@ -19,8 +19,8 @@ std::string good_data() { return std::string(28, '\x01'); }
 
 expected<safetensors> open_bytes(const std::string& bytes) {
   const test::temporary_folder folder;
-  test::write_file(folder.path() / "model.safetensors", bytes);
-  return safetensors::open(folder.path());
+  test::write_file(folder.path / "model.safetensors", bytes);
+  return safetensors::open(folder.path);
 }
 
 void check_corrupt(const std::string& header, const std::string& part_of_message) {
@@ -104,7 +104,7 @@ TEST_CASE("a header length that cannot be is refused") {
 TEST_CASE("a file truncated at any byte is corrupt") {
   const auto whole = safetensors_file(good_header(), good_data());
   const test::temporary_folder folder;
-  const auto file = folder.path() / "model.safetensors";
+  const auto file = folder.path / "model.safetensors";
   for (std::size_t size = 0; size < whole.size(); ++size) {
     test::write_file(file, whole.substr(0, size));
     const auto opened = safetensors::open_file(file);
@@ -118,7 +118,7 @@ TEST_CASE("a file truncated at any byte is corrupt") {
 TEST_CASE("flipped bits never make a tensor that lies outside of its file") {
   const auto whole = safetensors_file(good_header(), good_data());
   const test::temporary_folder folder;
-  const auto file = folder.path() / "model.safetensors";
+  const auto file = folder.path / "model.safetensors";
   std::size_t opened_count = 0;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     test::random_source random{seed};
@@ -146,13 +146,12 @@ TEST_CASE("flipped bits never make a tensor that lies outside of its file") {
 
 TEST_CASE("shards are found through their index") {
   const test::temporary_folder folder;
-  test::write_file(folder.path() / "one.safetensors",
-                   safetensors_file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "aaaa"));
-  test::write_file(folder.path() / "two.safetensors", safetensors_file(R"({"b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", "bb"));
-  const auto index = folder.path() / "model.safetensors.index.json";
+  test::write_file(folder.path / "one.safetensors", safetensors_file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "aaaa"));
+  test::write_file(folder.path / "two.safetensors", safetensors_file(R"({"b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}})", "bb"));
+  const auto index = folder.path / "model.safetensors.index.json";
   const auto open_with = [&](const std::string& text) {
     test::write_file(index, text);
-    return safetensors::open(folder.path());
+    return safetensors::open(folder.path);
   };
   const auto good = open_with(R"({"weight_map": {"b": "two.safetensors", "a": "one.safetensors"}})");
   REQUIRE(good);
@@ -176,11 +175,11 @@ TEST_CASE("shards are found through their index") {
 
 TEST_CASE("what is no file is refused by the operating system's reason") {
   const test::temporary_folder folder;
-  const auto missing = safetensors::open(folder.path());
+  const auto missing = safetensors::open(folder.path);
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == errc::io_failed);
-  std::filesystem::create_directory(folder.path() / "model.safetensors");
-  const auto directory = safetensors::open(folder.path());
+  std::filesystem::create_directory(folder.path / "model.safetensors");
+  const auto directory = safetensors::open(folder.path);
   REQUIRE_FALSE(directory);
   CHECK(directory.error().message.find("Is a directory") != std::string::npos);
 }

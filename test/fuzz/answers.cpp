@@ -7,7 +7,6 @@
 #include "engine/text/answer_pieces.hpp"
 #include "engine/text/chat_input_json.hpp"
 #include "engine/text/reasoning_parser.hpp"
-#include "engine/text/tool_parser.hpp"
 #include "test/fuzz/fuzz_input.hpp"
 #include "test/text/answer_script.hpp"
 
@@ -29,28 +28,6 @@ const std::vector<core::chat_tool>& tools() {
   return offered;
 }
 
-struct parsed {
-  std::vector<answer_piece> pieces;
-  std::uint32_t calls = 0;
-
-  [[nodiscard]] std::string joined(kind what, std::uint32_t index = 0) const {
-    std::string text;
-    for (const auto& piece : pieces)
-      if (piece.what == what && piece.tool_index == index) text += piece.text;
-    return text;
-  }
-};
-
-template <class Portions>
-parsed parse_calls(std::string_view format, const Portions& portions) {
-  const auto parser = tool_parser::make(format, tools());
-  parsed result;
-  for (const auto portion : portions) parser->push(portion, result.pieces);
-  parser->finish(result.pieces);
-  result.calls = parser->calls();
-  return result;
-}
-
 template <class Portions>
 std::string read_reasoning(bool begins, reasoning_format format, const Portions& portions) {
   reasoning_parser parser(begins, format);
@@ -67,8 +44,8 @@ std::string decode_answer(const std::vector<std::string_view>& portions, const a
 
 void check_calls(std::string_view format, std::string_view text, const std::vector<std::string_view>& portions) {
   const std::array whole{text};
-  const auto once = parse_calls(format, whole);
-  const auto cut = parse_calls(format, portions);
+  const auto once = parse_calls(format, tools(), whole);
+  const auto cut = parse_calls(format, tools(), portions);
   demand(written(once.pieces) == written(cut.pieces), "calls do not depend on the cuts", written(once.pieces) + "\n" + written(cut.pieces));
   if (once.calls == 0) demand(once.joined(kind::text) == text, "without a call all is text", once.joined(kind::text));
   std::size_t bytes = 0;
@@ -89,7 +66,7 @@ std::string call_around(std::string_view format, std::string_view arguments) {
 void check_whole_call(std::string_view format, std::string_view text, const std::vector<std::string_view>&, std::uint8_t seed) {
   if (format == "qwen3_coder" || !text.starts_with('{') || !text.ends_with('}') || !json::accept(text)) return;
   const auto call = call_around(format, text);
-  const auto read = parse_calls(format, fuzz::portions_of(call, seed));
+  const auto read = parse_calls(format, tools(), fuzz::portions_of(call, seed));
   demand(read.calls == 1 && read.joined(kind::tool_arguments) == text && read.joined(kind::text).empty(),
          "a call around an object is the call with that object", written(read.pieces));
 }

@@ -4,11 +4,13 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
-#include <fstream>
 #include <future>
+
+#include "test/support/files.hpp"
 
 using namespace troupe;
 using namespace troupe::gateway;
+using test::content_of;
 
 namespace {
 
@@ -36,21 +38,6 @@ const std::string head_of_sample =
     R"({"at_ms":1700000000123,"client":"127.0.0.1","tenant":"acme","key":"ci","request":"r-1","session":"lead","method":"POST",)"
     R"("path":"/v1/chat/completions","model":"small","status":200,"latency_us":250000,"prompt_tokens":12,"cached_tokens":8,"output_tokens":3)";
 const std::vector<std::string> patterns{"sk-*", "Bearer *"};
-
-struct folder {
-  fs::path path;
-  folder() {
-    auto pattern = (fs::temp_directory_path() / "troupe-audit-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
-  }
-  ~folder() { fs::remove_all(path); }
-};
-
-std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 mode_t mode_of(const fs::path& file) {
   struct stat status {};
@@ -101,7 +88,7 @@ TEST_CASE("a secret is found however its body spells it") {
 }
 
 TEST_CASE("the file is its owner's alone, and goes on over a restart") {
-  const folder place;
+  const test::temporary_folder place;
   const auto file = place.path / "audit.jsonl";
   std::ofstream(file) << "before\n";
   fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read);
@@ -117,7 +104,7 @@ TEST_CASE("the file is its owner's alone, and goes on over a restart") {
 }
 
 TEST_CASE("a file that would grow past its bound makes place, and the oldest goes") {
-  const folder place;
+  const test::temporary_folder place;
   const auto file = place.path / "audit.jsonl";
   auto opened = audit_file::open(file, {10, 2});
   REQUIRE(opened);

@@ -2,11 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "test/support/fake_node.hpp"
+#include "test/gateway/written_answer.hpp"
 
 using namespace troupe;
 using namespace troupe::gateway;
 using test::answer_events;
+using test::write;
 
 namespace {
 
@@ -17,16 +18,6 @@ answer_shape shape_of(bool stream) {
   shape.turn.value = 0xAB;
   shape.stream = stream;
   return shape;
-}
-
-std::string write(answer_writer& writer, const std::vector<turn_event>& events) {
-  std::string out;
-  for (const auto& event : events) {
-    if (const auto* started = std::get_if<turn_started>(&event)) writer.started(*started, out);
-    if (const auto* delta = std::get_if<turn_delta>(&event)) writer.delta(*delta, out);
-    if (const auto* finished = std::get_if<turn_finished>(&event)) writer.finished(*finished, out);
-  }
-  return out;
 }
 
 std::string streamed(const answer_events& events) { return write(*make_messages_writer(shape_of(true)), events.all()); }

@@ -2,11 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "test/support/fake_node.hpp"
+#include "test/gateway/written_answer.hpp"
 
 using namespace troupe;
 using namespace troupe::gateway;
 using test::answer_events;
+using test::write;
 
 namespace {
 
@@ -18,16 +19,6 @@ answer_shape shape_of(std::string id) {
   shape.created_s = 1700;
   shape.turn.value = 0xAB;
   return shape;
-}
-
-std::string write(answer_writer& writer, const answer_events& events) {
-  std::string out;
-  for (const auto& event : events.all()) {
-    if (const auto* started = std::get_if<turn_started>(&event)) writer.started(*started, out);
-    if (const auto* delta = std::get_if<turn_delta>(&event)) writer.delta(*delta, out);
-    if (const auto* finished = std::get_if<turn_finished>(&event)) writer.finished(*finished, out);
-  }
-  return out;
 }
 
 const std::string chunk_head =

@@ -5,11 +5,12 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
-#include "test/support/fake_node.hpp"
+#include "test/gateway/written_answer.hpp"
 
 using namespace troupe;
 using namespace troupe::gateway;
 using test::answer_events;
+using test::write;
 
 namespace {
 
@@ -27,16 +28,6 @@ std::shared_ptr<responses_wish> plain_wish() {
   auto wish = std::make_shared<responses_wish>();
   wish->echo = R"("tools":[])";
   return wish;
-}
-
-std::string write(answer_writer& writer, const std::vector<turn_event>& events) {
-  std::string out;
-  for (const auto& event : events) {
-    if (const auto* started = std::get_if<turn_started>(&event)) writer.started(*started, out);
-    if (const auto* delta = std::get_if<turn_delta>(&event)) writer.delta(*delta, out);
-    if (const auto* finished = std::get_if<turn_finished>(&event)) writer.finished(*finished, out);
-  }
-  return out;
 }
 
 std::string streamed(const answer_events& events, std::shared_ptr<responses_wish> wish = plain_wish(), reasoning_sealer seal = {}) {

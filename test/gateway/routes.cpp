@@ -14,14 +14,8 @@ struct routed {
   caller who{};
 
   route_result operator()(std::string method, std::string path, std::string body = {}, std::vector<http_field> fields = {}) const {
-    http_request request;
-    request.method = std::move(method);
-    const auto mark = path.find('?');
-    request.path = path.substr(0, mark);
-    if (mark != path.npos) request.query = path.substr(mark + 1);
-    request.body = std::move(body);
-    request.fields = std::move(fields);
-    return dispatch(request, {options, [next = std::uint64_t{0}]() mutable { return ++next; }, 1700, {}, who});
+    return dispatch(test::request_to(std::move(method), std::move(path), std::move(body), std::move(fields)),
+                    {options, [next = std::uint64_t{0}]() mutable { return ++next; }, 1700, {}, who});
   }
 };
 

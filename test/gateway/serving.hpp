@@ -58,6 +58,18 @@ struct serving {
   [[nodiscard]] http_client connect() const { return http_client(server->port()); }
 };
 
+/// As the parser of a connection makes it: what follows a `?` is the query.
+inline gateway::http_request request_to(std::string method, std::string target, std::string body, std::vector<gateway::http_field> fields) {
+  gateway::http_request request;
+  request.method = std::move(method);
+  const auto mark = target.find('?');
+  request.path = target.substr(0, mark);
+  if (mark != target.npos) request.query = target.substr(mark + 1);
+  request.body = std::move(body);
+  request.fields = std::move(fields);
+  return request;
+}
+
 inline const std::string chat_path = "/v1/chat/completions";
 inline const std::string hello = R"({"model":"small","messages":[{"role":"user","content":"Hello"}]})";
 inline const std::string hello_stream = R"({"model":"small","stream":true,"messages":[{"role":"user","content":"Hello"}]})";

@@ -20,17 +20,11 @@ struct tenants {
 
   route_result operator()(const std::string& tenant, std::string method, std::string path, std::string body = {},
                           std::vector<http_field> fields = {}) {
-    http_request request;
-    request.method = std::move(method);
-    const auto mark = path.find('?');
-    request.path = path.substr(0, mark);
-    if (mark != path.npos) request.query = path.substr(mark + 1);
-    request.body = std::move(body);
-    request.fields = std::move(fields);
     caller who;
     who.is_admin = tenant == "admin";
     who.tenant = who.is_admin ? "default" : tenant;
-    return dispatch(request, {options, [this] { return ++drawn; }, 1700, conversations, who, quotas, now});
+    return dispatch(test::request_to(std::move(method), std::move(path), std::move(body), std::move(fields)),
+                    {options, [this] { return ++drawn; }, 1700, conversations, who, quotas, now});
   }
   turn_job turn(const std::string& tenant, std::vector<http_field> fields, const std::string& body = test::hello) {
     auto result = (*this)(tenant, "POST", test::chat_path, body, std::move(fields));

@@ -8,11 +8,12 @@
 #include "gateway/messages_stream.hpp"
 #include "gateway/openai_stream.hpp"
 #include "gateway/responses_stream.hpp"
-#include "test/support/fake_node.hpp"
+#include "test/gateway/written_answer.hpp"
 
 using namespace troupe;
 using namespace troupe::gateway;
 using test::answer_events;
+using test::write;
 namespace json = boost::json;
 
 namespace {
@@ -34,16 +35,6 @@ answer_shape shape_of(bool stream) {
   shape.stream = stream;
   shape.include_usage = true;
   return shape;
-}
-
-std::string write(answer_writer& writer, const answer_events& events) {
-  std::string out;
-  for (const auto& event : events.all()) {
-    if (const auto* started = std::get_if<turn_started>(&event)) writer.started(*started, out);
-    if (const auto* delta = std::get_if<turn_delta>(&event)) writer.delta(*delta, out);
-    if (const auto* finished = std::get_if<turn_finished>(&event)) writer.finished(*finished, out);
-  }
-  return out;
 }
 
 std::vector<json::value> frames_of(const std::string& stream) {

@@ -143,7 +143,7 @@ TEST_CASE("encrypted records show neither tokens nor payload, and open under the
 }
 
 TEST_CASE("a key file has 32 bytes that only its owner may read") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "key";
   const auto write = [&file](std::size_t bytes, std::filesystem::perms mode) {
     std::ofstream(file, std::ios::binary | std::ios::trunc) << std::string(bytes, 'k');

@@ -3,8 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <iterator>
 #include <random>
 
 #define XXH_INLINE_ALL
@@ -23,13 +21,6 @@ namespace {
 constexpr std::size_t block_bytes = 8192;
 constexpr std::uint64_t block_count = 12;
 
-std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_content(const fs::path& file, const std::string& content) { std::ofstream(file, std::ios::binary | std::ios::trunc) << content; }
-
 /// A sealed segment of block_count blocks; its path.
 fs::path make_segment(const disk_store_options& options) {
   const auto store = open_good(options);
@@ -41,7 +32,7 @@ fs::path make_segment(const disk_store_options& options) {
 std::uint64_t count_loaded(const disk_store_options& options, const fs::path& file, const std::string& content,
                            disk_store_opening* opening = nullptr) {
   for (const auto& each : fs::directory_iterator(options.folder)) fs::remove(each.path());
-  write_content(file, content);
+  write_file(file, content);
   std::uint64_t loaded = 0;
   {
     const auto store = open_good(options);
@@ -72,7 +63,7 @@ disk_store_options plain_options(const fs::path& folder) {
 }  // namespace
 
 TEST_CASE("a flipped bit anywhere in a segment costs at most the block it hits") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   const auto file = make_segment(options);
   const auto whole = content_of(file);
@@ -89,7 +80,7 @@ TEST_CASE("a flipped bit anywhere in a segment costs at most the block it hits")
 }
 
 TEST_CASE("a page of garbage or zeros anywhere costs at most the block it hits") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   const auto file = make_segment(options);
   const auto whole = content_of(file);
@@ -104,7 +95,7 @@ TEST_CASE("a page of garbage or zeros anywhere costs at most the block it hits")
 }
 
 TEST_CASE("a segment cut at any kind of offset keeps the blocks before the cut") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   const auto file = make_segment(options);
   const auto whole = content_of(file);
@@ -123,17 +114,17 @@ TEST_CASE("a segment cut at any kind of offset keeps the blocks before the cut")
 }
 
 TEST_CASE("segments that claim each other's place, and files that are none, mislead nobody") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   const auto whole = content_of(make_segment(options));
   CHECK(count_loaded(options, segment_path(options.folder, 2), whole) == 0);  // every front names its segment
-  write_content(options.folder / "0000000000000003.blocks", "");
-  write_content(options.folder / "0000000000000004.blocks", std::string(100'000, 'z'));
-  write_content(options.folder / "0000000000000005.dead", std::string(100, 'z'));
-  write_content(options.folder / "notes.txt", "not ours");
+  write_file(options.folder / "0000000000000003.blocks", "");
+  write_file(options.folder / "0000000000000004.blocks", std::string(100'000, 'z'));
+  write_file(options.folder / "0000000000000005.dead", std::string(100, 'z'));
+  write_file(options.folder / "notes.txt", "not ours");
   auto newer = std::string(whole);
   newer[8] = 2;  // and its page's checksum no longer fits: read as damaged, not as another version
-  write_content(segment_path(options.folder, 1), newer);
+  write_file(segment_path(options.folder, 1), newer);
   const auto store = open_good(options);
   CHECK(get_sample(*store, 3, block_bytes) == store_result::loaded);
   check_sound(*store);
@@ -142,7 +133,7 @@ TEST_CASE("segments that claim each other's place, and files that are none, misl
 }
 
 TEST_CASE("a footer that lies with a right checksum leads to no wrong block") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   const auto file = make_segment(options);
   const auto whole = content_of(file);
@@ -168,7 +159,7 @@ TEST_CASE("a footer that lies with a right checksum leads to no wrong block") {
   lie[8].check ^= 1;
   lie[9].scope.value ^= 1;
   for (const auto& each : fs::directory_iterator(options.folder)) fs::remove(each.path());
-  write_content(file, with_footer(lie));
+  write_file(file, with_footer(lie));
   const auto store = open_good(options);
   std::uint64_t loaded = 0;
   for (std::uint64_t number = 0; number < block_count; ++number) loaded += get_sample(*store, number, block_bytes) == store_result::loaded;
@@ -181,7 +172,7 @@ TEST_CASE("a footer that lies with a right checksum leads to no wrong block") {
 }
 
 TEST_CASE("a segment of another format version is removed") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   const auto file = make_segment(options);
   auto newer = content_of(file);
@@ -195,7 +186,7 @@ TEST_CASE("a segment of another format version is removed") {
 }
 
 TEST_CASE("a damaged note of dropped records brings at most the dropped block back") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = plain_options(folder.path);
   {
     const auto store = open_good(options);
@@ -207,7 +198,7 @@ TEST_CASE("a damaged note of dropped records brings at most the dropped block ba
   const auto content = content_of(note);
   REQUIRE(content.size() == 16);
   CHECK(open_good(options)->counts().blocks == 2);
-  write_content(note, content.substr(0, 9));
+  write_file(note, content.substr(0, 9));
   {
     const auto store = open_good(options);
     CHECK(store->counts().blocks == 2);  // the footer was written after the drop
@@ -278,7 +269,7 @@ TEST_CASE("a process killed at any moment loses no block whose put was answered 
   std::mt19937 random(5);
   for (int round = 0; round < 24; ++round) {
     CAPTURE(round);
-    scratch_folder folder;
+    temporary_folder folder;
     auto options = small_options(folder.path);
     options.budget_bytes = 1024 * options.segment_bytes;  // more than fits the pipe unread: nothing is reclaimed
     options.use_uring = round % 3 != 0;
@@ -305,7 +296,7 @@ TEST_CASE("a process killed at any moment loses no block whose put was answered 
 }
 
 TEST_CASE("a store killed over and over within a small budget stays sound") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   std::mt19937 random(6);
   for (int round = 0; round < 12; ++round) {

@@ -64,7 +64,7 @@ struct faulty_store {
 }  // namespace
 
 TEST_CASE("a disk without space refuses puts, answers gets, and takes puts when space returns") {
-  scratch_folder folder;
+  temporary_folder folder;
   faulty_store disk(small_options(folder.path));
   auto& store = *disk.store;
   for (std::uint64_t number = 0; number < 40; ++number) REQUIRE(put_sample(store, number, block_bytes) == store_result::stored);
@@ -88,7 +88,7 @@ TEST_CASE("a file size limit, which the kernel answers as it does a full disk, c
   rlimit old{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
   for (const bool use_uring : {true, false}) {
-    scratch_folder folder;
+    temporary_folder folder;
     auto options = small_options(folder.path);
     options.use_uring = use_uring;
     {
@@ -114,7 +114,7 @@ TEST_CASE("a file size limit, which the kernel answers as it does a full disk, c
 }
 
 TEST_CASE("a write that fails half done leaves no block, now and after a restart") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   {
     faulty_store disk(options);
@@ -136,7 +136,7 @@ TEST_CASE("a write that fails half done leaves no block, now and after a restart
 }
 
 TEST_CASE("a block that cannot be read is a failure, leaves the index, and is looked at again after a restart") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   {
     faulty_store disk(options);
@@ -159,7 +159,7 @@ TEST_CASE("whichever operation is the first to fail, nothing leaks and what is r
   for (const int error : {EIO, ENOSPC})
     for (std::uint64_t after = 0; after < 90; ++after) {
       CAPTURE(after);
-      scratch_folder folder;
+      temporary_folder folder;
       auto options = small_options(folder.path);
       options.segment_bytes = 64 << 10;
       options.budget_bytes = 4 * options.segment_bytes;

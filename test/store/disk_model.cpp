@@ -1,7 +1,6 @@
 // Random histories of a disk store beside a std::map that does the same, with restarts; and random damage to its files. Seeds are fixed;
 // TROUPE_STORE_ROUNDS makes it longer.
 #include <fstream>
-#include <iterator>
 #include <random>
 #include <set>
 
@@ -183,7 +182,7 @@ class twin {
       CHECK(store_->holds(sample_block(number).block.hash, sample_layout) == known_.contains(number));
   }
 
-  scratch_folder folder_;
+  temporary_folder folder_;
   std::mt19937_64 random_;
   disk_store_options options_;
   std::unique_ptr<disk_store> store_;
@@ -196,11 +195,6 @@ class twin {
   std::map<std::uint64_t, life> known_;  ///< by number: what is stored
   std::map<std::uint64_t, unix_ms> stored_expiry_;
 };
-
-std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// Bits, bytes, pages, stretches of another file, cuts: up to four of them.
 void damage(std::string& content, const std::string& other, std::mt19937_64& random) {
@@ -237,7 +231,7 @@ constexpr int variants = 25;  // of damage to one store
 /// Returns how many damaged stores opened and took new blocks.
 int fuzz(std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   options.segment_bytes = 64 << 10;
   options.budget_bytes = 8 * options.segment_bytes;

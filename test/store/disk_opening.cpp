@@ -14,7 +14,7 @@ constexpr std::size_t block_bytes = 8192;
 }  // namespace
 
 TEST_CASE("options that cannot work and a folder in use are refused") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto good = small_options(folder.path);
   auto bad = good;
   bad.budget_bytes = 3 * bad.segment_bytes;
@@ -38,7 +38,7 @@ TEST_CASE("options that cannot work and a folder in use are refused") {
 }
 
 TEST_CASE("a smaller budget at the next opening removes the oldest segments") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   {
     const auto store = open_good(options);
@@ -53,7 +53,7 @@ TEST_CASE("a smaller budget at the next opening removes the oldest segments") {
 }
 
 TEST_CASE("an encrypted store opens under its key alone, and another key takes nothing away") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   const auto key = [](unsigned char fill) {
     block_cipher::key secret;

@@ -50,7 +50,7 @@ void check_loaded(disk_store& store, std::uint64_t first, std::uint64_t count, u
 TEST_CASE("pinned blocks are carried over as often as their segments leave, until the pin ends") {
   for (const bool is_encrypted : {false, true}) {
     CAPTURE(is_encrypted);
-    scratch_folder folder;
+    temporary_folder folder;
     auto options = small_options(folder.path);
     if (is_encrypted) options.cipher = std::make_shared<block_cipher>(block_cipher::key{});
     const pinned_chain chain(0, 8);  // less than half a segment
@@ -81,7 +81,7 @@ TEST_CASE("pinned blocks are carried over as often as their segments leave, unti
 }
 
 TEST_CASE("segments full of pinned blocks are passed over, which costs no writes") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto store = open_good(small_options(folder.path));
   const pinned_chain chain(0, 84);  // four of sixteen segments
   for (std::uint64_t number = 0; number < 84; ++number) put_patiently(*store, number, 0);
@@ -96,7 +96,7 @@ TEST_CASE("segments full of pinned blocks are passed over, which costs no writes
 }
 
 TEST_CASE("pins reach as far as their share of the disk, and what does not fit is clipped until there is room") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   const auto record_bytes = std::uint64_t{4096} + block_bytes;
   options.pinned_share_max = 10.5 * static_cast<double>(record_bytes) / static_cast<double>(options.budget_bytes);
@@ -121,7 +121,7 @@ TEST_CASE("pins reach as far as their share of the disk, and what does not fit i
 }
 
 TEST_CASE("a pin waits for blocks that are not there yet, and outlasts their expiry") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   options.ttl_ms = 1000;
   const auto store = open_good(options);
@@ -142,7 +142,7 @@ TEST_CASE("a pin waits for blocks that are not there yet, and outlasts their exp
 }
 
 TEST_CASE("pins that come while a segment is reclaimed count from then on, and puts leave them room") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   const auto store = open_good(options);
   std::uint64_t number = 0;
@@ -169,7 +169,7 @@ TEST_CASE("pins that come while a segment is reclaimed count from then on, and p
 }
 
 TEST_CASE("after a restart a pin is what it is when it is told again") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   const pinned_chain chain(0, 6);
   {
@@ -195,7 +195,7 @@ TEST_CASE("whatever is put, polled and pinned in between, nothing leaves that wa
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     CAPTURE(seed);
     std::mt19937_64 random(seed);
-    scratch_folder folder;
+    temporary_folder folder;
     auto options = small_options(folder.path);
     options.segment_bytes = 128 << 10;
     options.budget_bytes = (5 + random() % 8) * options.segment_bytes;

@@ -25,7 +25,7 @@ std::vector<disk_store_options> ways(const fs::path& folder) {
 }  // namespace
 
 TEST_CASE("blocks of any size come back, also after a restart, by every way of I/O") {
-  scratch_folder folder;
+  temporary_folder folder;
   const std::vector<std::size_t> sizes{1, 4095, 4096, 4097, 8192, 65536, 100'000};
   for (const auto& options : ways(folder.path)) {
     CAPTURE(options.folder);
@@ -49,7 +49,7 @@ TEST_CASE("blocks of any size come back, also after a restart, by every way of I
 }
 
 TEST_CASE("the opening says by which way bytes move") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   options.use_uring = false;
   options.use_direct = false;
@@ -61,7 +61,7 @@ TEST_CASE("the opening says by which way bytes move") {
 }
 
 TEST_CASE("memory at page boundaries and memory that is not give the same") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto store = open_good(small_options(folder.path));
   aligned_buffer aligned(2 * block_bytes);
   fill_payload(1, aligned.bytes().first(block_bytes));
@@ -80,7 +80,7 @@ TEST_CASE("memory at page boundaries and memory that is not give the same") {
 }
 
 TEST_CASE("a load brings the retention back, and a repeated put raises it") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto store = open_good(small_options(folder.path));
   auto block = sample_block(1);
   block.retention = {3, 40, 5000};
@@ -105,7 +105,7 @@ TEST_CASE("a load brings the retention back, and a repeated put raises it") {
 }
 
 TEST_CASE("another layout, scope, parent, size or other tokens under the same hash are a miss that is counted") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   for (const bool restarted : {false, true}) {
     const auto store = open_good(options);
@@ -134,7 +134,7 @@ TEST_CASE("another layout, scope, parent, size or other tokens under the same ha
 }
 
 TEST_CASE("the shards of a block lie side by side under one hash and are dropped together") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   auto second = sample_block(1);
   second.layout.value = 12;
@@ -160,7 +160,7 @@ TEST_CASE("the shards of a block lie side by side under one hash and are dropped
 }
 
 TEST_CASE("a block dropped while it is written does not appear, not even after a restart") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   {
     const auto store = open_good(options);
@@ -181,7 +181,7 @@ TEST_CASE("a block dropped while it is written does not appear, not even after a
 }
 
 TEST_CASE("events name what changed and why") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto store = open_good(small_options(folder.path));
   auto brief = sample_block(1);
   brief.retention.expires = 100;
@@ -205,7 +205,7 @@ TEST_CASE("events name what changed and why") {
 }
 
 TEST_CASE("ttl: the block's own, the store's bound, and what passed while the store was closed") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   options.ttl_ms = 1000;
   const auto put = [](disk_store& store, std::uint64_t number, unix_ms expires) {
@@ -236,7 +236,7 @@ TEST_CASE("ttl: the block's own, the store's bound, and what passed while the st
 }
 
 TEST_CASE("beyond the budget whole segments leave, oldest first, and the files stay below it") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   const auto store = open_good(options);
   for (std::uint64_t number = 0; number < 600; ++number) {
@@ -255,7 +255,7 @@ TEST_CASE("beyond the budget whole segments leave, oldest first, and the files s
 }
 
 TEST_CASE("what was loaded, and what has a high priority, outlives its segment") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   {
     const auto store = open_good(options);
@@ -279,7 +279,7 @@ TEST_CASE("what was loaded, and what has a high priority, outlives its segment")
 }
 
 TEST_CASE("the write rate is a bound in virtual time, carried blocks and footers included") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   options.write_bytes_per_s = 100 << 10;
   const auto store = open_good(options);
@@ -299,7 +299,7 @@ TEST_CASE("the write rate is a bound in virtual time, carried blocks and footers
 }
 
 TEST_CASE("operations in flight are bounded, and one too many is refused at once") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto options = small_options(folder.path);
   options.operations_max = 4;
   const auto store = open_good(options);
@@ -314,7 +314,7 @@ TEST_CASE("operations in flight are bounded, and one too many is refused at once
 }
 
 TEST_CASE("what no segment can hold is refused") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto store = open_good(small_options(folder.path));
   CHECK(put_sample(*store, 1, 0) == store_result::too_large);
   CHECK(put_sample(*store, 1, 256 << 10) == store_result::too_large);
@@ -325,7 +325,7 @@ TEST_CASE("what no segment can hold is refused") {
 }
 
 TEST_CASE("a segment file that somebody took away costs its blocks and nothing else") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto options = small_options(folder.path);
   { CHECK(put_sample(*open_good(options), 1, block_bytes) == store_result::stored); }
   const auto store = open_good(options);

@@ -3,29 +3,22 @@
 
 #include <doctest/doctest.h>
 #include <lzma.h>
-#include <stdlib.h>
 #include <zstd.h>
 
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <vector>
+
+#include "test/support/files.hpp"
 
 using namespace troupe;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct scratch_folder {
-  fs::path path;
-  scratch_folder() {
-    std::string name = (fs::temp_directory_path() / "troupe-inputs-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~scratch_folder() { fs::remove_all(path); }
+struct packed_folder : test::temporary_folder {
   fs::path write(const std::string& name, const std::string& content) const {
-    std::ofstream(path / name, std::ios::binary) << content;
+    test::write_file(path / name, content);
     return path / name;
   }
 };
@@ -94,7 +87,7 @@ std::string tar_of(const files& entries) {
 }  // namespace
 
 TEST_CASE("a file is unpacked by what it holds, whatever it is called") {
-  const scratch_folder folder;
+  const packed_folder folder;
   const std::string content(3'000'000, 'x');
   for (const auto& packed : {content, zstd_of(content), xz_of(content)}) {
     files read;
@@ -105,7 +98,7 @@ TEST_CASE("a file is unpacked by what it holds, whatever it is called") {
 }
 
 TEST_CASE("folders and packed archives give their files by name") {
-  const scratch_folder folder;
+  const packed_folder folder;
   const files sorted{{"a.json", "1"}, {"b.json", std::string(700, '2')}};
   const std::string archive = tar_of({{"in/b.json", sorted[1].second}, {"in/a.json", "1"}});
   for (const auto& packed : {archive, zstd_of(archive), xz_of(archive)}) {
@@ -122,7 +115,7 @@ TEST_CASE("folders and packed archives give their files by name") {
 }
 
 TEST_CASE("a torn file is refused at every cut") {
-  const scratch_folder folder;
+  const packed_folder folder;
   const std::string content = "some text, some text, some text";
   for (const auto& packed : {zstd_of(content), xz_of(content)}) {
     for (std::size_t size = 6; size < packed.size(); ++size) {
@@ -141,14 +134,14 @@ TEST_CASE("a torn file is refused at every cut") {
 }
 
 TEST_CASE("what is missing or empty is said") {
-  const scratch_folder folder;
+  const packed_folder folder;
   files read;
   CHECK(collect(folder.path / "none", read)->code == errc::io_failed);
   CHECK(collect(folder.path, read)->code == errc::io_failed);
 }
 
 TEST_CASE("a reader's own failure ends the reading") {
-  const scratch_folder folder;
+  const packed_folder folder;
   folder.write("a", "1");
   folder.write("b", "2");
   int count = 0;

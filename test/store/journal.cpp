@@ -2,35 +2,26 @@
 #include "engine/store/journal.hpp"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "messages/base/limits.hpp"
+#include "test/support/files.hpp"
 
 using namespace troupe;
 using store::journal;
+using test::content_of;
+using test::temporary_folder;
+using test::write_file;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct scratch_folder {
-  fs::path path;
-  scratch_folder() {
-    std::string name = (fs::temp_directory_path() / "troupe-journal-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~scratch_folder() { fs::remove_all(path); }
-};
 
 std::span<const std::byte> as_bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
 
@@ -47,13 +38,6 @@ std::unique_ptr<journal> open_good(const fs::path& file, texts& records) {
   return std::move(*opened);
 }
 
-std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_content(const fs::path& file, const std::string& content) { std::ofstream(file, std::ios::binary | std::ios::trunc) << content; }
-
 /// A journal of three records, the second of them empty; returns its bytes.
 std::string make_three(const fs::path& file) {
   texts none;
@@ -67,7 +51,7 @@ std::string make_three(const fs::path& file) {
 }  // namespace
 
 TEST_CASE("records come back in order after reopening") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   texts records;
   {
@@ -93,7 +77,7 @@ TEST_CASE("records come back in order after reopening") {
 }
 
 TEST_CASE("a record that is too long is refused and changes nothing") {
-  scratch_folder folder;
+  temporary_folder folder;
   texts records;
   const auto log = open_good(folder.path / "log", records);
   const auto refused = log->append(as_bytes(std::string(limits::journal_record_bytes_max + 1, 'x')));
@@ -104,13 +88,13 @@ TEST_CASE("a record that is too long is refused and changes nothing") {
 }
 
 TEST_CASE("a file cut at any byte of its last record keeps all records before and takes new ones") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   const auto whole = make_three(file);
   const auto last = whole.size() - 16 - 16;
   for (auto size = last; size < whole.size(); ++size) {
     CAPTURE(size);
-    write_content(file, whole.substr(0, size));
+    write_file(file, whole.substr(0, size));
     texts records;
     {
       const auto log = open_good(file, records);
@@ -126,12 +110,12 @@ TEST_CASE("a file cut at any byte of its last record keeps all records before an
 }
 
 TEST_CASE("a journal that was cut inside its own header starts empty") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   const auto whole = make_three(file);
   for (std::size_t size = 0; size <= 16; ++size) {
     CAPTURE(size);
-    write_content(file, whole.substr(0, size));
+    write_file(file, whole.substr(0, size));
     texts records;
     CHECK(open_good(file, records)->bytes() == 16);
     CHECK(records.empty());
@@ -140,7 +124,7 @@ TEST_CASE("a journal that was cut inside its own header starts empty") {
 }
 
 TEST_CASE("a flipped bit ends the journal before the record it hits") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   const auto whole = make_three(file);
   const std::size_t begins[] = {16, 16 + 21, 16 + 21 + 16, whole.size()};
@@ -149,7 +133,7 @@ TEST_CASE("a flipped bit ends the journal before the record it hits") {
     CAPTURE(bit);
     auto damaged = whole;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    write_content(file, damaged);
+    write_file(file, damaged);
     std::size_t intact = 0;
     while (begins[intact + 1] <= bit / 8) ++intact;
     texts records;
@@ -161,10 +145,10 @@ TEST_CASE("a flipped bit ends the journal before the record it hits") {
 }
 
 TEST_CASE("a tail of zeros, as a file system may leave it, is cut") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   const auto whole = make_three(file);
-  write_content(file, whole + std::string(4096, '\0'));
+  write_file(file, whole + std::string(4096, '\0'));
   texts records;
   const auto log = open_good(file, records);
   CHECK(records.size() == 3);
@@ -172,13 +156,13 @@ TEST_CASE("a tail of zeros, as a file system may leave it, is cut") {
 }
 
 TEST_CASE("what is not a journal is refused and left as it is") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   const auto whole = make_three(file);
   auto newer = whole;
   newer[8] = 2;
   for (const auto& content : {std::string("{\"json\": 1}"), std::string("x"), std::string(100, '\0'), newer}) {
-    write_content(file, content);
+    write_file(file, content);
     const auto opened = journal::open(file, {});
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == errc::corrupt_data);
@@ -192,7 +176,7 @@ TEST_CASE("what is not a journal is refused and left as it is") {
 }
 
 TEST_CASE("a journal that is open is refused to a second opener") {
-  scratch_folder folder;
+  temporary_folder folder;
   texts records;
   auto log = open_good(folder.path / "log", records);
   REQUIRE_FALSE(journal::open(folder.path / "log", {}));
@@ -205,7 +189,7 @@ TEST_CASE("a journal that is open is refused to a second opener") {
 }
 
 TEST_CASE("rewriting replaces the content and appending goes on in the new file") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   make_three(file);
   texts records;
@@ -280,7 +264,7 @@ TEST_CASE("a thread that cannot write anew leaves the old file, and the next one
 }
 
 TEST_CASE("a rewrite that fails or throws leaves the old content") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   make_three(file);
   texts records;
@@ -298,7 +282,7 @@ TEST_CASE("a rewrite that fails or throws leaves the old content") {
 }
 
 TEST_CASE("a full disk leaves nothing partial, and the journal goes on when there is room") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   texts records;
   {
@@ -347,7 +331,7 @@ TEST_CASE("a process killed while appending loses no record that was acknowledge
   std::mt19937 random(5);
   for (int round = 0; round < 20; ++round) {
     CAPTURE(round);
-    scratch_folder folder;
+    temporary_folder folder;
     const auto file = folder.path / "log";
     int ends[2];
     REQUIRE(::pipe(ends) == 0);

@@ -31,7 +31,7 @@ class real_redis {
   std::string run(const std::string& command) const;
 
  private:
-  scratch_folder folder_;
+  temporary_folder folder_;
   std::string socket_;
   std::vector<std::string> arguments_;
   int process_ = -1;
@@ -49,7 +49,7 @@ class lying_redis {
  private:
   void serve();
   void talk(int peer);
-  scratch_folder folder_;
+  temporary_folder folder_;
   std::string socket_;
   std::function<std::string(const words&)> answer_;
   int listener_ = -1;

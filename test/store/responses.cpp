@@ -1,31 +1,23 @@
 // Stored responses: chains over restarts, torn files, bounds, tenants, and text that clients carry sealed.
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 
 #include "engine/store/response_log.hpp"
 #include "engine/store/text_seal.hpp"
 #include "messages/base/limits.hpp"
+#include "test/support/files.hpp"
 
 using namespace troupe;
 using namespace troupe::store;
+using troupe::test::content_of;
+using troupe::test::temporary_folder;
+using troupe::test::write_file;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct scratch_folder {
-  fs::path path;
-  scratch_folder() {
-    std::string name = (fs::temp_directory_path() / "troupe-responses-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~scratch_folder() { fs::remove_all(path); }
-};
 
 constexpr response_bounds wide{1000, std::size_t{1} << 30, 1000};
 constexpr std::int64_t now_s = 5'000;
@@ -74,7 +66,7 @@ std::string chain_of(const response_ptr& last) {
 }  // namespace
 
 TEST_CASE("responses and their chains are there after a restart, each with all that it holds") {
-  scratch_folder folder;
+  temporary_folder folder;
   {
     kept before(folder.path / "r");
     const auto a = before.add(make("a"));
@@ -96,7 +88,7 @@ TEST_CASE("responses and their chains are there after a restart, each with all t
 }
 
 TEST_CASE("a deleted response is unknown, over a restart and a rewrite too, and those after it still go on from it") {
-  scratch_folder folder;
+  temporary_folder folder;
   {
     kept before(folder.path / "r");
     const auto b = before.add(make("b", before.add(make("a"))));
@@ -118,7 +110,7 @@ TEST_CASE("a deleted response is unknown, over a restart and a rewrite too, and 
 }
 
 TEST_CASE("what a running turn goes on from is written with it when the file has it no more") {
-  scratch_folder folder;
+  temporary_folder folder;
   {
     kept before(folder.path / "r");
     const auto a = before.add(make("a"));
@@ -132,7 +124,7 @@ TEST_CASE("what a running turn goes on from is written with it when the file has
 }
 
 TEST_CASE("a file that was cut anywhere holds whole responses, those that are whole in it") {
-  scratch_folder folder;
+  temporary_folder folder;
   std::uint64_t first_end = 0;
   {
     kept before(folder.path / "r");
@@ -140,17 +132,16 @@ TEST_CASE("a file that was cut anywhere holds whole responses, those that are wh
     first_end = before.log->bytes();
     before.add(make("b", a));
   }
-  std::ifstream in(folder.path / "r", std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  const auto bytes = content_of(folder.path / "r");
   for (std::size_t length = 0; length < bytes.size(); ++length) {
-    std::ofstream(folder.path / "cut", std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(length));
+    write_file(folder.path / "cut", bytes.substr(0, length));
     kept after(folder.path / "cut");
     CHECK(after.table.count() == (length >= first_end ? 1 : 0));
   }
 }
 
 TEST_CASE("a response longer than a record is kept in pieces, and one that lacks a piece is not") {
-  scratch_folder folder;
+  temporary_folder folder;
   auto large = make("a");
   large.input = "[\"" + std::string(3 * limits::response_part_bytes, 'x') + "\"]";
   std::uint64_t begin = 0;
@@ -177,7 +168,7 @@ TEST_CASE("a response longer than a record is kept in pieces, and one that lacks
 }
 
 TEST_CASE("a response whose beginning is lost is left out rather than shortened") {
-  scratch_folder folder;
+  temporary_folder folder;
   {
     response_table table(wide);
     auto log = response_log::open(folder.path / "r", table, now_s);
@@ -330,7 +321,7 @@ TEST_CASE("a chain costs what its items cost, counts while anybody holds it, and
 }
 
 TEST_CASE("a file that holds more than a table may is read from its end") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto size = make("a").bytes();
   {
     kept before(folder.path / "r");
@@ -344,7 +335,7 @@ TEST_CASE("a file that holds more than a table may is read from its end") {
 }
 
 TEST_CASE("a tenant has its own responses, also under the same id") {
-  scratch_folder folder;
+  temporary_folder folder;
   {
     kept before(folder.path / "r");
     before.add(make("a"));
@@ -361,7 +352,7 @@ TEST_CASE("a tenant has its own responses, also under the same id") {
 }
 
 TEST_CASE("a file that deletions have outgrown says so") {
-  scratch_folder folder;
+  temporary_folder folder;
   kept one(folder.path / "r");
   auto large = make("a");
   large.input.assign(limits::journal_bytes_min, ' ');
@@ -398,7 +389,7 @@ TEST_CASE("sealed text is opened by whom it was bound to, whole or not at all") 
 }
 
 TEST_CASE("the key of a seal comes from the node's key file") {
-  scratch_folder folder;
+  temporary_folder folder;
   std::ofstream(folder.path / "key") << std::string(32, 'k');
   std::ofstream(folder.path / "short") << "k";
   const auto first = text_seal::from_file(folder.path / "key"), second = text_seal::from_file(folder.path / "key");

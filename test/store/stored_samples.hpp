@@ -2,7 +2,6 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <cstring>
 #include <filesystem>
@@ -13,6 +12,7 @@
 
 #include "engine/store/aligned_buffer.hpp"
 #include "engine/store/disk_store.hpp"
+#include "test/support/files.hpp"
 
 namespace troupe::store {
 
@@ -22,15 +22,9 @@ inline doctest::String toString(store_result result) { return {name_of(result).d
 
 namespace troupe::store::test {
 
-struct scratch_folder {
-  std::filesystem::path path;
-  scratch_folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "troupe-store-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~scratch_folder() { std::filesystem::remove_all(path); }
-};
+using troupe::test::content_of;
+using troupe::test::temporary_folder;
+using troupe::test::write_file;
 
 constexpr std::uint64_t mixed(std::uint64_t x) {
   x += 0x9E3779B97F4A7C15ULL;

@@ -2,8 +2,6 @@
 // independent forward pass can be computed from them.
 #pragma once
 
-#include <stdlib.h>
-
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -16,32 +14,9 @@
 #include <vector>
 
 #include "engine/core/model/half.hpp"
+#include "test/support/files.hpp"
 
 namespace troupe::test {
-
-/// Removed with all it holds.
-class temporary_folder {
- public:
-  temporary_folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "troupe-test-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline void write_file(const std::filesystem::path& file, const std::string& bytes) {
-  std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
 
 /// SplitMix64: the same numbers everywhere.
 struct random_source {

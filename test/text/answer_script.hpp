@@ -11,6 +11,7 @@
 #include "engine/text/answer_decoder.hpp"
 #include "engine/text/answer_pieces.hpp"
 #include "engine/text/detokenizer.hpp"
+#include "engine/text/tool_parser.hpp"
 #include "test/text/listed_tokenizer.hpp"
 
 namespace troupe::text {
@@ -44,6 +45,29 @@ inline std::string written(const std::vector<answer_piece>& pieces) {
     }
   }
   return line;
+}
+
+/// What a tool parser makes of a text.
+struct parsed_calls {
+  std::vector<answer_piece> pieces;
+  std::uint32_t calls = 0;
+
+  [[nodiscard]] std::string joined(answer_piece::kind what, std::uint32_t index = 0) const {
+    std::string text;
+    for (const auto& piece : pieces)
+      if (piece.what == what && piece.tool_index == index) text += piece.text;
+    return text;
+  }
+};
+
+template <class Portions>
+parsed_calls parse_calls(std::string_view format, const std::vector<core::chat_tool>& tools, const Portions& portions) {
+  const auto parser = tool_parser::make(format, tools);
+  parsed_calls result;
+  for (const auto& portion : portions) parser->push(portion, result.pieces);
+  parser->finish(result.pieces);
+  result.calls = parser->calls();
+  return result;
 }
 
 inline std::string decoded(const std::vector<std::string>& portions, const answer_options& options) {

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "engine/text/tool_parser.hpp"
 #include "test/text/answer_script.hpp"
 
 using namespace troupe;
@@ -63,25 +62,8 @@ format_vectors load(const std::string& format) {
 
 const std::vector<std::string> formats = {"hermes", "qwen3_coder", "llama3", "mistral"};
 
-struct parsed {
-  std::vector<answer_piece> pieces;
-  std::uint32_t calls = 0;
-
-  [[nodiscard]] std::string joined(kind what, std::uint32_t index = 0) const {
-    std::string text;
-    for (const auto& piece : pieces)
-      if (piece.what == what && piece.tool_index == index) text += piece.text;
-    return text;
-  }
-};
-
-parsed parse(const format_vectors& of, const std::vector<std::string>& portions) {
-  const auto parser = tool_parser::make(of.format, of.tools);
-  parsed result;
-  for (const auto& portion : portions) parser->push(portion, result.pieces);
-  parser->finish(result.pieces);
-  result.calls = parser->calls();
-  return result;
+parsed_calls parse(const format_vectors& of, const std::vector<std::string>& portions) {
+  return parse_calls(of.format, of.tools, portions);
 }
 
 /// Text with everything that the formats give a meaning, in an order that mostly makes none.

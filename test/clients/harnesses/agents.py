@@ -5,7 +5,6 @@ import os
 import pathlib
 import subprocess
 import tempfile
-import time
 
 import harness
 from relay import Relay
@@ -42,7 +41,7 @@ class Story:
         if seen.results > 0:
             self.paused_on.setdefault((seen.parent is not None, seen.results), self.session(seen.session)["paused_on"])
         elif seen.parent is None and self._has_title:
-            self._let_pass(lambda other: not other.offers_tools and other.answer)
+            self.relay.wait_for(lambda other: not other.offers_tools and other.answer, PASS_S)
         if seen.parent:
             return 1 + self._lead + min(seen.results, self._child - 1)
         return 1 + min(seen.results, self._lead - 1)
@@ -53,11 +52,6 @@ class Story:
     def turns(self, parent):
         """Requests with tools, of the lead or of its subagents."""
         return [seen for seen in self.relay.seen if seen.body and seen.offers_tools and (seen.parent is None) == (parent is None)]
-
-    def _let_pass(self, is_it):
-        deadline = time.monotonic() + PASS_S
-        while time.monotonic() < deadline and not any(seen.body and is_it(seen) for seen in list(self.relay.seen)):
-            time.sleep(0.01)
 
 
 @contextlib.contextmanager

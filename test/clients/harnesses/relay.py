@@ -59,7 +59,7 @@ class Relay:
         self.seen = []
         self._choose = choose
         self._server_port = server_port
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         relay = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,11 +78,17 @@ class Relay:
         self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._http.server_address[1]
 
+    def wait_for(self, is_it, seconds):
+        """Until a request with a body `is_it`, or so many seconds have passed."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(seen.body and is_it(seen) for seen in self.seen), seconds)
+
     def _pass_on(self, handler, data):
         headers = {name.lower(): value for name, value in handler.headers.items() if name.lower() not in NOT_PASSED_ON}
         seen = Seen(handler.path, headers, json.loads(data) if data else None)
-        with self._lock:
+        with self._changed:
             self.seen.append(seen)
+            self._changed.notify_all()
         body = json.dumps({**seen.body, "seed": self._choose(seen)}).encode() if data else None
         connection = http.client.HTTPConnection("127.0.0.1", self._server_port, timeout=WAIT_S)
         with contextlib.closing(connection):
@@ -97,7 +103,9 @@ class Relay:
             handler.end_headers()
             with contextlib.suppress(ConnectionError):  # who has its last event may go
                 while piece := response.read1(65536):
-                    seen.answer += piece
+                    with self._changed:
+                        seen.answer += piece
+                        self._changed.notify_all()
                     handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     handler.wfile.flush()
                 handler.wfile.write(b"0\r\n\r\n")
