@@ -282,7 +282,7 @@ class connection final : public connection_handle, public reply_channel, public 
     if (phase_ == phase::closed) return;
     if (error) return close();
     flush();
-    if (exchange_ && pending_.empty()) exchange_->drained();
+    if (exchange_ && !writing_) exchange_->drained();
     if (!writing_ && phase_ == phase::answering && answer_complete_) finish_answer();
   }
 
