@@ -1,6 +1,6 @@
 #include "gateway/actor_calls.hpp"
 
-#include <caf/send.hpp>
+#include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
 namespace {
@@ -18,7 +18,7 @@ class node_link final : public actor_link {
   }
 
   void end_session(const session_id& id) override {
-    if (shared_->directory) caf::anon_send(shared_->directory, session_verb{id, {}, verb_kind::die, 0, {}});
+    spawn_control_call(shared_, session_verb{id, {}, verb_kind::die, 0, {}}, limits::control_wait);
   }
 
  private:

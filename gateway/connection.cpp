@@ -221,7 +221,8 @@ class connection final : public connection_handle, public reply_channel, public 
   void answer_keyed(const http_request& request, const turn_key& key) {
     auto id = request_id_of(request, draw_random);
     const auto shape = error_shape_of(request);
-    auto found = find_turn(key, context_, id, shape, [&] { return route(request); });
+    auto found = find_turn(key, context_, id, shape, [&] { return route(request); },
+                           [&](const session_id& ended) { link_->end_session(ended); });
     if (auto* result = std::get_if<route_result>(&found)) return answer(request, std::move(*result));
     const auto follower =
         std::make_shared<turn_follower>(*this, *this, strand_, options_, std::get<followed_turn>(std::move(found)), std::move(id), shape);

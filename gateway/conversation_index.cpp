@@ -100,7 +100,7 @@ conversation_index::match conversation_index::find(std::string_view scope, std::
     at = named->second;
   result.is_new = at == entries_.end() || at->running > 0;
   if (result.is_new) {
-    while (by_name_.contains(offered)) offered += '+';
+    while (by_name_.contains(offered) || std::ranges::find(given_up_, offered) != given_up_.end()) offered += '+';
     entries_.push_front({session_id{std::move(offered)}, scope_hash, {}});
     at = entries_.begin();
     by_name_[at->session.value] = at;
@@ -120,6 +120,8 @@ void conversation_index::give_up_oldest(std::vector<session_id>& ended) {
   const auto at = std::prev(oldest.base());
   for (const auto key : at->keys) forget_key(at, key);
   by_name_.erase(at->session.value);
+  if (given_up_.size() == limits::conversations_ended_max) given_up_.pop_front();
+  given_up_.push_back(at->session.value);
   ended.push_back(std::move(at->session));
   entries_.erase(at);
 }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <span>
@@ -60,6 +61,7 @@ class conversation_index {
   entries entries_;
   std::unordered_map<std::uint64_t, entries::iterator> by_key_;
   std::unordered_map<std::string, entries::iterator> by_name_;
+  std::deque<std::string> given_up_;  ///< names whose sessions may not have died yet: a namesake would die in their place
 };
 
 }  // namespace troupe::gateway

@@ -16,7 +16,10 @@ exchange::exchange(reply_channel& channel, actor_link& actors, const gateway_opt
 void exchange::run(route_result result) {
   if (auto* response = std::get_if<http_response>(&result)) return respond(std::move(*response));
   if (auto* error = std::get_if<failure>(&result)) return fail(*error);
-  if (auto* refused = std::get_if<refusal>(&result)) return fail(refused->why, std::move(refused->fields));
+  if (auto* refused = std::get_if<refusal>(&result)) {
+    for (const auto& ended : refused->ended) actors_.end_session(ended);
+    return fail(refused->why, std::move(refused->fields));
+  }
   if (auto* job = std::get_if<control_job>(&result)) return start(std::move(*job));
   start(std::move(std::get<turn_job>(result)));
 }

@@ -66,6 +66,7 @@ struct route {
   std::string_view pattern;  ///< "/v1/sessions/{}/events"; a last "{*}" takes the whole rest
   route_handler handle;
   access_need need = access_need::key;
+  std::vector<session_id> ended{};  ///< as in a turn_job
 };
 
 /// Of an unknown path: a key.

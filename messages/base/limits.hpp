@@ -45,6 +45,7 @@ inline constexpr std::size_t verb_id_bytes_max = 256;           ///< 400
 inline constexpr std::uint32_t top_logprobs_max = 20;           ///< 400
 inline constexpr std::size_t detokenize_tokens_max = 1 << 20;   ///< 413: more would hold up an I/O thread
 inline constexpr std::size_t conversations_max = 1'024;         ///< sessions of conversations that nobody names; the one used longest ago ends
+inline constexpr std::size_t conversations_ended_max = 1'024;   ///< names that are not given again while their sessions may still be dying
 inline constexpr std::size_t conversation_keys_max = 64;        ///< under which each of them is found again
 inline constexpr std::size_t conversation_looks_max = 8;        ///< at the answers in a conversation, from its end
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way

@@ -187,6 +187,27 @@ TEST_CASE("a turn that is cut off costs the prompt that it has computed and what
   }
 }
 
+TEST_CASE("a turn that its quota refuses at the last moment still gives up what it has displaced") {
+  tenants world;
+  world.conversations = std::make_shared<conversation_index>(1);
+  const auto displaced = world.turn("beta", {}).spawn.id;
+  // Another connection takes the tenant's only place while this one makes a name for its conversation, behind two for a session.
+  std::optional<turn_job> other;
+  const auto draw = [&, asks = 0]() mutable {
+    if (++asks == 3) other = world.turn("acme", {{"x-session-id", "named"}});
+    return ++world.drawn;
+  };
+  http_request request;
+  request.method = "POST";
+  request.path = test::chat_path;
+  request.body = R"({"model":"small","messages":[{"role":"user","content":"Another"}]})";
+  caller who;
+  who.tenant = "acme";
+  const auto result = dispatch(request, {world.options, draw, 1700, world.conversations, who, world.quotas, world.now});
+  REQUIRE(std::holds_alternative<refusal>(result));
+  CHECK(std::get<refusal>(result).ended == std::vector{displaced});
+}
+
 TEST_CASE("a turn that is refused displaces nobody's conversation") {
   tenants world;
   world.conversations = std::make_shared<conversation_index>(1);
