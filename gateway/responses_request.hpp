@@ -10,6 +10,7 @@
 
 #include "gateway/client_turn.hpp"
 #include "gateway/json_reader.hpp"
+#include "gateway/reasoning_seal.hpp"
 #include "gateway/responses_tools.hpp"
 
 namespace troupe::gateway {
@@ -33,7 +34,7 @@ struct responses_turn {
 struct responses_sources {
   boost::json::array history;  ///< items before `input`: those of the previous response and all before it
   std::function<std::optional<boost::json::value>(std::string_view id)> find_item{};
-  std::function<std::optional<std::string>(std::string_view sealed)> open_reasoning{};
+  reasoning_opener open_reasoning{};
   bool can_store = true;
 };
 

@@ -1,11 +1,11 @@
 // Answers of OpenAI's Responses protocol, as one JSON object or as server-sent events.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "gateway/answer_writer.hpp"
+#include "gateway/reasoning_seal.hpp"
 #include "gateway/responses_request.hpp"
 
 namespace troupe::gateway {
@@ -19,9 +19,6 @@ class responses_writer : public answer_writer {
   /// The response object that `finished` will send. Nothing may be written after this but that.
   virtual const std::string& response(const turn_finished& event) = 0;
 };
-
-/// Makes `encrypted_content` of reasoning; empty: there is none.
-using reasoning_sealer = std::function<std::string(std::string_view)>;
 
 std::unique_ptr<responses_writer> make_responses_writer(answer_shape shape, std::shared_ptr<const responses_wish> wish,
                                                         reasoning_sealer seal);

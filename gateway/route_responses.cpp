@@ -4,7 +4,6 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 
-#include "engine/store/text_seal.hpp"
 #include "gateway/response_history.hpp"
 #include "gateway/response_store.hpp"
 #include "gateway/responses_request.hpp"
@@ -29,12 +28,7 @@ failure unknown_previous(const std::string& id) {
   return {errc::previous_response_not_found, "there is no response '" + id + "' to go on from", "previous_response_id"};
 }
 
-reasoning_sealer sealer_of(const route_context& context) {
-  if (!context.options.reasoning_seal) return {};
-  return [seal = context.options.reasoning_seal, tenant = context.who.tenant](std::string_view text) { return seal->seal(text, tenant); };
-}
-
-/// The response, then the end of its answer: a client that has seen the end can go on from it.
+/// The response, then the end of its answer: a client that has seen the end can go on from it, or has read that it is not stored.
 void keep(turn_job& job, const route_context& context, responses_writer& writer, store::stored_response record) {
   job.before_end = [&writer, record = std::move(record), kept = context.options.responses](const turn_finished& event,
                                                                                            std::function<void()> then) mutable {
