@@ -74,6 +74,7 @@ class connection final : public connection_handle, public reply_channel, public 
     flush();
   }
   void close_after() override { keep_alive_ = false; }
+  void wake_earlier() override { arm(); }
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
   [[nodiscard]] std::function<void(std::function<void()>)> poster() const override {
     return [io = context_->io, where = strand_](std::function<void()> what) { asio::post(where, std::move(what)); };

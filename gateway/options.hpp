@@ -69,6 +69,7 @@ struct gateway_options {
   std::chrono::milliseconds keep_alive_wait = limits::keep_alive_wait;
   std::chrono::milliseconds linger_wait = limits::linger_wait;
   std::chrono::milliseconds control_wait = limits::control_wait;
+  std::chrono::milliseconds response_wait = limits::response_wait;
   std::chrono::milliseconds sse_comment_interval = limits::sse_comment_interval;
   std::chrono::milliseconds request_timeout = limits::request_timeout;
   std::chrono::milliseconds request_timeout_max = limits::request_timeout_max;

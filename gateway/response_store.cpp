@@ -42,26 +42,31 @@ std::size_t response_store::count() const {
   return table_.count();
 }
 
-void response_store::put(store::stored_response response, std::function<void()> kept) {
+void response_store::put(store::stored_response response, std::function<void(keeping)> then) {
   {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() < limits::responses_waiting_max) {
-      waiting_.push_back({table_.adopt(std::move(response)), std::move(kept)});
+      waiting_.push_back({table_.adopt(std::move(response)), std::move(then)});
       changed_.notify_all();
       return;
     }
   }
-  kept();
+  then(keeping::refused);
 }
 
-bool response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s) {
-  const std::lock_guard lock(mutex_);
-  auto found = table_.find(tenant, id, now_s);
-  if (!found) return false;
-  table_.remove(tenant, id);
-  waiting_.push_back({std::move(found), nullptr});
-  changed_.notify_all();
-  return true;
+void response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s, std::function<void(expected<bool>)> then) {
+  expected<bool> answer = false;
+  {
+    const std::lock_guard lock(mutex_);
+    auto found = table_.find(tenant, id, now_s);
+    if (found && waiting_.size() < limits::responses_waiting_max) {
+      waiting_.push_back({std::move(found), nullptr, std::move(then)});
+      changed_.notify_all();
+      return;
+    }
+    if (found) answer = failure{errc::queue_full, "too many responses wait for the disk", {}};
+  }
+  then(std::move(answer));
 }
 
 void response_store::write() {
@@ -72,25 +77,44 @@ void response_store::write() {
     const auto next = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();
-    carry_out(next);
+    next.kept ? keep(next) : remove(next);
+    tidy();
     lock.lock();
   }
 }
 
 /// The file first: who has been told of a response must find it after a crash.
-void response_store::carry_out(const task& next) {
+void response_store::keep(const task& next) {
   const auto& response = *next.response;
-  if (log_) note(next.kept ? log_->add(response) : log_->remove(response.tenant, response.id));
-  std::vector<store::response_ptr> all;
-  bool outgrown = false;
+  if (log_) note(log_->add(response));
   {
     const std::lock_guard lock(mutex_);
-    if (next.kept) table_.insert(next.response, response.created_s);
-    outgrown = log_ && log_->is_outgrown(table_.bytes());
-    if (outgrown) all = table_.all();
+    table_.insert(next.response, response.created_s);
   }
-  if (next.kept) next.kept();
-  if (outgrown) note(log_->rewrite(all));
+  next.kept(keeping::kept);
+}
+
+/// The file first here too: who has been told that it is gone must not find it after a crash.
+void response_store::remove(const task& next) {
+  const auto& gone = *next.response;
+  if (log_) {
+    const auto written = log_->remove(gone.tenant, gone.id);
+    note(written);
+    if (!written) return next.removed(failure{errc::io_failed, "the deletion could not be written: " + written.error().message, {}});
+  }
+  std::unique_lock lock(mutex_);
+  const bool was_there = table_.remove(gone.tenant, gone.id);  // it may have been asked for twice
+  lock.unlock();
+  next.removed(was_there);
+}
+
+void response_store::tidy() {
+  if (!log_) return;
+  std::unique_lock lock(mutex_);
+  if (!log_->is_outgrown(table_.bytes())) return;
+  const auto all = table_.all();
+  lock.unlock();
+  note(log_->rewrite(all));
 }
 
 void response_store::note(const expected<std::uint64_t>& written) {

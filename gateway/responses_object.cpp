@@ -52,7 +52,7 @@ std::string response_json(const answer_shape& shape, const responses_wish& wish,
   out.append(",\"incomplete_details\":").append(state.status == "incomplete" ? R"({"reason":"max_output_tokens"})" : "null");
   out.append(",\"model\":");
   append_json_string(out, shape.model);
-  out.append(",\"output\":[").append(state.output).append("],").append(wish.echo);
+  out.append(",\"output\":[").append(state.output).append("],").append(wish.echo).append(state.stored ? ",\"store\":true" : ",\"store\":false");
   if (state.usage != nullptr) {
     append_usage(out, shape, *state.usage);
     append_openai_hints(out, shape, *state.usage);

@@ -49,7 +49,10 @@ std::string previous_response_of(const boost::json::object& body);
 /// responses_items.cpp: reads items one after the other; what one answer was becomes one message again.
 void read_items(const boost::json::array& items, const std::string& path, const offered_tools& tools, const responses_sources& sources,
                 turn_prompt& prompt, first_failure& failed);
-/// responses_echo.cpp: the members that a response repeats, with the API's defaults where the request is silent.
-std::string echo_of(const boost::json::object& body, bool stored);
+/// responses_echo.cpp: the members that a response repeats, with the API's defaults where the request is silent. Not `store`, of which the
+/// server has the last word.
+std::string echo_of(const boost::json::object& body);
+/// responses_metadata.cpp: refuses what is more or longer than the API takes.
+void check_metadata(const json_reader& body);
 
 }  // namespace troupe::gateway

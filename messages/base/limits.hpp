@@ -53,6 +53,9 @@ inline constexpr std::uint32_t tier_max = 9;                    ///< of a hint, 
 inline constexpr std::size_t hints_reported_max = 64;           ///< in one echo; further ones are left out
 inline constexpr std::size_t kv_actions_max = 256;              ///< of one kv_hints message; 400
 inline constexpr int json_depth_max = 64;                       ///< 400
+inline constexpr std::size_t metadata_pairs_max = 16;           ///< of a response, as OpenAI has them; 400
+inline constexpr std::size_t metadata_key_chars_max = 64;       ///< 400
+inline constexpr std::size_t metadata_value_chars_max = 512;    ///< 400
 
 // access
 inline constexpr std::size_t tenant_name_bytes_max = 64;        ///< of lower-case letters, digits, '-', '_' and '.'; invalid_request
