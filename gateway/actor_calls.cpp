@@ -1,9 +1,22 @@
 #include "gateway/actor_calls.hpp"
 
+#include <caf/all.hpp>
+
 #include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
 namespace {
+
+/// Not on a strand: the server may have stopped by the time the node answers.
+void end_one(caf::event_based_actor* self, const gateway_node_actor& node, const session_id& id) {
+  const std::chrono::milliseconds wait{limits::control_wait};
+  self->request(node, wait, directory_request{})
+      .then(
+          [id](const session_directory_actor& directory) {
+            if (directory) caf::anon_send(directory, session_verb{id, {}, verb_kind::die, 0, {}});
+          },
+          [](const caf::error&) { /* the node is going, and its sessions with it */ });
+}
 
 class node_link final : public actor_link {
  public:
@@ -18,7 +31,7 @@ class node_link final : public actor_link {
   }
 
   void end_session(const session_id& id) override {
-    spawn_control_call(shared_, session_verb{id, {}, verb_kind::die, 0, {}}, limits::control_wait);
+    shared_->system.spawn(end_one, shared_->node, id);
   }
 
  private:

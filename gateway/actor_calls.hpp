@@ -26,7 +26,5 @@ struct shared_link {
 std::unique_ptr<actor_call> start_turn_call(std::shared_ptr<shared_link> link, session_spawn spawn, turn_request turn, turn_events events);
 std::unique_ptr<actor_call> start_control_call(std::shared_ptr<shared_link> link, control_request request,
                                                std::chrono::milliseconds timeout, control_answers answers);
-/// The same question without anybody who waits for its answer.
-void spawn_control_call(std::shared_ptr<shared_link> link, control_request request, std::chrono::milliseconds timeout);
 
 }  // namespace troupe::gateway

@@ -99,11 +99,6 @@ class control_call final : public link_actor {
 
 }  // namespace
 
-void spawn_control_call(std::shared_ptr<shared_link> link, control_request request, std::chrono::milliseconds timeout) {
-  auto& system = link->system;
-  system.spawn<control_call>(std::move(link), std::move(request), timeout, [](const control_answer&) {});
-}
-
 std::unique_ptr<actor_call> start_control_call(std::shared_ptr<shared_link> link, control_request request,
                                                std::chrono::milliseconds timeout, control_answers answers) {
   auto& system = link->system;
