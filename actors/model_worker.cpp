@@ -148,7 +148,7 @@ pause_forecast model_worker::finish(const turn_outcome& outcome) {
   pause_forecast told;
   const double rate = tiers_.onboarded().blocks_per_s;
   if (rate > 0) told.load_ms = ms_of((outcome.prompt_tokens + outcome.output_tokens) / options_.pool.block_tokens / rate);
-  core::session_rest rest{.is_tool_pause = outcome.end == core::turn_end::tool_calls};
+  core::session_rest rest{.is_tool_pause = outcome.end == core::turn_end::tool_calls, .is_side = outcome.is_side, .turn = outcome.id};
   const auto& pause = outcome.pause;
   if (const auto known = pauses_.forecast({pause.tool, pause.is_subagent}, hint_s_of(pause)); known && rest.is_tool_pause) {
     rest.median_s = known->median_s;

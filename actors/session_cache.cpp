@@ -13,9 +13,9 @@ void compare_prompt(session_pointer self, session_turn& of) {
   const auto width = of.work.model().block_tokens;
   cache_overlap overlap;
   if (!state.cached || state.history.is_empty()) {
-    // Nothing is known of what was there: all of the prompt might have been.
+    // Nothing is known of what was there: all of the prompt might have been. Only an answered turn of the agent's own has a context.
     overlap.last_tokens = static_cast<std::uint32_t>(of.work.tokens().size());
-    overlap.why = state.life.info().turns == 0 ? cache_miss_reason::first_turn : cache_miss_reason::evicted;
+    overlap.why = state.life.info().context_tokens == 0 ? cache_miss_reason::first_turn : cache_miss_reason::evicted;
     return of.work.set_overlap(overlap);
   }
   const auto& last = *state.cached;

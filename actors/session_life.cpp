@@ -89,8 +89,10 @@ void session_life::turn_ends(const turn_finished& finished, const std::vector<st
   if (!is_main(finished.id)) return;
   last_main_ = std::exchange(main_turn_, std::nullopt);
   info_.state = session_state::idle;
-  if (finished.how != turn_end::failed) info_.miss = finished.usage.miss;
-  if (finished.usage.prompt_tokens > 0) info_.context_tokens = finished.usage.prompt_tokens + finished.usage.output_tokens;
+  if (finished.how != turn_end::failed) {
+    info_.miss = finished.usage.miss;
+    info_.context_tokens = finished.usage.prompt_tokens + finished.usage.output_tokens;
+  }
   if (finished.how == turn_end::tool_calls)
     pause(tool_names, now_ms);
   else if (pause_asked_)

@@ -69,7 +69,8 @@ void begin_pause(session_pointer self, const session_turn& ended, const worker_a
   turn_outcome outcome{finished.id, ended.work.owner(), end_of(finished.how), finished.usage.prompt_tokens,
                        finished.usage.output_tokens, {}, ended.work.told_roles()};
   if (!state.life.ended_last(finished.id)) {
-    if (worker) caf::anon_send(worker, outcome);  // a side call: nothing follows from its forecast
+    outcome.is_side = true;
+    if (worker) caf::anon_send(worker, outcome);  // nothing follows from its forecast
     return;
   }
   auto& pause = state.pause;

@@ -254,28 +254,32 @@ bool is_side_call(const session_actor_state& state, const turn_prompt& prompt) {
 }
 
 /// A harness may ask for a title at the same time as an agent's first turn, in its name, and be heard first. The turn that offers tools is
-/// the agent's own: the title goes on beside it.
-void let_agent_pass(session_pointer self, const turn_request& request) {
-  auto& life = self->state.life;
+/// the agent's own: the title goes on beside it. The turn that so makes way, or null.
+session_turn* find_displaced(session_pointer self, const turn_request& request) {
+  const auto& life = self->state.life;
   const auto main = life.main_turn();
-  if (!main || request.hints.is_side || request.prompt.tools.empty() || life.info().turns > 0) return;
+  if (!main || request.hints.is_side || request.prompt.tools.empty() || life.info().turns > 0) return nullptr;
   auto* running = find_turn(self, *main);
-  if (!running) return;
+  if (!running) return nullptr;
   const auto& first = running->work.request().prompt;
-  if (first.what != turn_prompt::kind::chat || !first.tools.empty()) return;
-  running->prompt_scope.keep = false;
-  life.yield_main();
+  return first.what == turn_prompt::kind::chat && first.tools.empty() ? running : nullptr;
 }
 
-expected<session_turn> make_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink) {
+void let_agent_pass(session_pointer self, session_turn& displaced) {
+  displaced.prompt_scope.keep = false;
+  self->state.life.yield_main();
+}
+
+enum class turn_place : std::uint8_t { main, side };
+
+expected<session_turn> make_turn(session_pointer self, turn_request& request, const turn_sink_actor& sink, turn_place place) {
   auto& state = self->state;
   const auto& name = request.model.value.empty() ? state.life.info().model.value : request.model.value;
   auto model = state.setup.models->resolve(name);
   if (!model) return failure{errc::model_not_found, "the model " + name + " is not served here", "model"};
   auto sampling = resolve_sampling(request.sampling, model->defaults, request.id);
   if (!sampling) return sampling.error();
-  const bool keep = !request.hints.is_side && !is_side_call(state, request.prompt);
-  session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, keep};
+  session_prompts::scope scope{model, state.setup.tenant, request.cache_salt, place == turn_place::main};
   const auto deadline = deadline_of(self, request);
   auto hasher = hasher_of(*model, state.setup.tenant, request.cache_salt);
   turn_setup setup{std::move(request), model, state.life.owner(), hasher, *sampling, now_of(self), deadline, state.life.output_tokens_mean()};
@@ -309,14 +313,16 @@ caf::result<request_id> begin_turn(session_pointer self, turn_request& request, 
   if (find_turn(self, id)) return id;  // said twice
   if (auto error = refusal(self)) return make_error(*error);
   const bool final = request.hints.final_turn;
-  let_agent_pass(self, request);
-  auto made = make_turn(self, request, sink);
+  auto* displaced = find_displaced(self, request);
+  const bool is_side = request.hints.is_side || (!displaced && is_side_call(state, request.prompt));
+  auto made = make_turn(self, request, sink, is_side ? turn_place::side : turn_place::main);
   if (!made) {
     // The session was spawned for this turn alone.
     const bool unused = state.turns.empty() && state.children.empty() && state.life.info().turns == 0;
     if (final && unused) begin_death(self, {}, session_verb{state.life.info().id, {}, verb_kind::die, 0, {}});
     return make_error(made.error());
   }
+  if (displaced) let_agent_pass(self, *displaced);
   const bool is_main = made->prompt_scope.keep;
   const bool resumes = is_main && state.life.state() == session_state::tool_paused;
   if (is_main) {

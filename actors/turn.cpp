@@ -259,6 +259,7 @@ void turn::tell(const std::vector<text::answer_piece>& pieces, turn_output& outp
       auto& last = output.deltas.back();
       if (last.what == what && last.tool_index == piece.tool_index && last.tokens.empty()) {
         last.text += piece.text;
+        last.output_tokens = usage_.output_tokens;
         continue;
       }
     }
@@ -267,6 +268,7 @@ void turn::tell(const std::vector<text::answer_piece>& pieces, turn_output& outp
     delta.id = setup_.request.id;
     delta.sequence = sequence_++;
     delta.tool_index = piece.tool_index;
+    delta.output_tokens = usage_.output_tokens;
     if (begins) {
       delta.tool_id = text::tool_call_id(setup_.model->tool_format, number_of(setup_.request.id, piece.tool_index + 1));
       delta.tool_name = piece.text;

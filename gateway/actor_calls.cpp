@@ -1,17 +1,24 @@
 #include "gateway/actor_calls.hpp"
 
-#include <caf/send.hpp>
+#include <caf/all.hpp>
 
 #include <utility>
-#include <vector>
 
 #include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
 namespace {
 
-// A turn displaces one conversation, more only where turns ran beside each other.
-constexpr std::size_t deaths_max = 16;
+/// Not on a strand: the server may have stopped by the time the node answers.
+void end_one(caf::event_based_actor* self, const gateway_node_actor& node, const session_id& id) {
+  const std::chrono::milliseconds wait{limits::control_wait};
+  self->request(node, wait, directory_request{})
+      .then(
+          [id](const session_directory_actor& directory) {
+            if (directory) caf::anon_send(directory, session_verb{id, {}, verb_kind::die, 0, {}});
+          },
+          [](const caf::error&) { /* the node is going, and its sessions with it */ });
+}
 
 class node_link final : public actor_link {
  public:
@@ -25,17 +32,10 @@ class node_link final : public actor_link {
     return start_control_call(shared_, std::move(request), timeout, std::move(answers));
   }
 
-  void end_session(const session_id& id) override {
-    session_verb death{id, {}, verb_kind::die, 0, {}};
-    if (shared_->directory) return caf::anon_send(shared_->directory, std::move(death));
-    // Nobody waits for the answer, but this must live until the directory is found. Sessions that are not told end by their idle ttl.
-    if (deaths_.size() == deaths_max) deaths_.erase(deaths_.begin());
-    deaths_.push_back(start_control_call(shared_, std::move(death), limits::control_wait, [](const control_answer&) {}));
-  }
+  void end_session(const session_id& id) override { shared_->system.spawn(end_one, shared_->node, id); }
 
  private:
   std::shared_ptr<shared_link> shared_;
-  std::vector<std::unique_ptr<actor_call>> deaths_;  // told before this link knew the directory
 };
 
 }  // namespace

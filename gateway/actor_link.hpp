@@ -42,7 +42,7 @@ class actor_link {
   /// Finds or spawns the session, hands it the turn, streams its events. `turn.timeout_ms` bounds the wait for its acceptance.
   virtual std::unique_ptr<actor_call> turn(session_spawn spawn, turn_request turn, turn_events events) = 0;
   virtual std::unique_ptr<actor_call> control(control_request request, std::chrono::milliseconds timeout, control_answers answers) = 0;
-  /// The session dies, as soon as the session directory is found.
+  /// The session dies. Nobody hears of it.
   virtual void end_session(const session_id& id) = 0;
 };
 

@@ -24,6 +24,10 @@ class answer_writer {
   virtual void refused(const failure& /*error*/) {}
 };
 
+struct answer_shape;
+/// Of the prompt, what the turn has added to caches: whole blocks, and never the last token, which is computed anew each time.
+std::uint32_t cache_written_tokens(const answer_shape& shape, const turn_usage& usage) noexcept;
+
 /// What every chunk of an answer repeats, and what the client asked to see.
 struct answer_shape {
   std::string id;     ///< "chatcmpl-...", "msg_..."
@@ -32,7 +36,9 @@ struct answer_shape {
   std::int64_t created_s = 0;
   request_id turn;
   session_id session;
-  std::uint32_t tokens_max = 0;  ///< as the client said, 0: it did not
+  std::uint32_t tokens_max = 0;    ///< as the client said, 0: it did not
+  std::uint32_t block_tokens = 0;  ///< of the model's caches, 0: not known
+  std::uint32_t cache_ttl_ms = 0;  ///< the shortest of the request's cache breakpoints, 0: it has none
   bool stream = false;
   bool include_usage = false;
   bool logprobs = false;

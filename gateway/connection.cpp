@@ -75,6 +75,7 @@ class connection final : public connection_handle, public reply_channel, public 
     flush();
   }
   void close_after() override { keep_alive_ = false; }
+  void wake_earlier() override { arm(); }
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
   [[nodiscard]] std::function<void(std::function<void()>)> poster() const override {
     return [io = context_->io, where = strand_](std::function<void()> what) { asio::post(where, std::move(what)); };
@@ -239,7 +240,8 @@ class connection final : public connection_handle, public reply_channel, public 
   void answer_keyed(const http_request& request, const turn_key& key) {
     auto id = request_id_of(request, draw_random);
     const auto shape = error_shape_of(request);
-    auto found = find_turn(key, context_, id, shape, [&] { return route(request); });
+    auto found = find_turn(key, context_, id, shape, [&] { return route(request); },
+                           [&](const session_id& ended) { link_->end_session(ended); });
     if (auto* result = std::get_if<route_result>(&found)) return answer(request, std::move(*result));
     const auto follower =
         std::make_shared<turn_follower>(*this, *this, strand_, options_, std::get<followed_turn>(std::move(found)), std::move(id), shape);
@@ -300,7 +302,7 @@ class connection final : public connection_handle, public reply_channel, public 
     if (phase_ == phase::closed) return;
     if (error) return close();
     flush();
-    if (exchange_ && pending_.empty()) exchange_->drained();
+    if (exchange_ && !writing_) exchange_->drained();
     if (!writing_ && phase_ == phase::answering && answer_complete_) finish_answer();
   }
 

@@ -101,7 +101,7 @@ conversation_index::match conversation_index::find(std::string_view scope, std::
     at = named->second;
   result.is_new = !at || (*at)->item.running > 0;
   if (result.is_new) {
-    while (by_name_.contains(offered)) offered += '+';
+    while (by_name_.contains(offered) || dying_.contains(offered)) offered += '+';
     at = entries_.add(tenant_of({offered}), {session_id{offered}, scope_hash, {}});
     by_name_[offered] = *at;
   }
@@ -119,6 +119,12 @@ bool conversation_index::make_room(std::string_view tenant, std::vector<session_
   if (!at) return false;
   for (const auto key : (*at)->item.keys) forget_key(*at, key);
   by_name_.erase((*at)->item.session.value);
+  if (given_up_.size() == limits::conversations_ended_max) {
+    dying_.erase(given_up_.front());
+    given_up_.pop_front();
+  }
+  given_up_.push_back((*at)->item.session.value);
+  dying_.insert((*at)->item.session.value);
   ended.push_back(std::move((*at)->item.session));
   entries_.erase(*at);
   return true;

@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/core/chat.hpp"
@@ -61,6 +63,8 @@ class conversation_index {
   core::fair_table<entry> entries_;  ///< by tenant
   std::unordered_map<std::uint64_t, place> by_key_;
   std::unordered_map<std::string, place> by_name_;
+  std::deque<std::string> given_up_;  ///< the oldest in front
+  std::unordered_set<std::string> dying_;  ///< the same: names whose sessions may not have died yet: a namesake would die in their place
 };
 
 }  // namespace troupe::gateway

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "messages/base/session_scope.hpp"
 
@@ -16,8 +17,12 @@ exchange::exchange(reply_channel& channel, actor_link& actors, const gateway_opt
 void exchange::run(route_result result) {
   if (auto* response = std::get_if<http_response>(&result)) return respond(std::move(*response));
   if (auto* error = std::get_if<failure>(&result)) return fail(*error);
-  if (auto* refused = std::get_if<refusal>(&result)) return fail(refused->why, std::move(refused->fields));
+  if (auto* refused = std::get_if<refusal>(&result)) {
+    for (const auto& ended : refused->ended) actors_.end_session(ended);
+    return fail(refused->why, std::move(refused->fields));
+  }
   if (auto* job = std::get_if<control_job>(&result)) return start(std::move(*job));
+  if (auto* job = std::get_if<deferred_job>(&result)) return start(std::move(*job));
   start(std::move(std::get<turn_job>(result)));
 }
 
@@ -33,6 +38,17 @@ void exchange::start(control_job job) {
   deadline_ = channel_.now() + options_.control_wait + std::chrono::seconds(1);
 }
 
+void exchange::start(deferred_job job) {
+  deadline_ = channel_.now() + options_.response_wait;
+  job.begin([weak = weak_from_this(), post = channel_.poster()](expected<http_response> answer) {
+    post([weak, answer = std::move(answer)] {
+      const auto self = weak.lock();
+      if (!self || self->over_) return;
+      answer ? self->respond(*answer) : self->fail(answer.error());
+    });
+  });
+}
+
 void exchange::start(turn_job job) {
   fields_.push_back({"x-session-id", std::string(client_id_of(job.spawn.id))});
   std::ranges::move(job.fields, std::back_inserter(fields_));
@@ -40,6 +56,7 @@ void exchange::start(turn_job job) {
   writer_ = std::move(job.writer);
   streams_ = job.stream;
   before_end_ = std::move(job.before_end);
+  unprepared_ = std::move(job.unprepared);
   const auto now = channel_.now();
   deadline_ = now + std::chrono::milliseconds(job.turn.timeout_ms);
   if (streams_) comment_at_ = now + options_.sse_comment_interval;
@@ -55,6 +72,7 @@ void exchange::wake() {
   const auto now = channel_.now();
   if (over_) return;
   if (now >= deadline_) {
+    if (ending_) return on_prepared(end_preparation::refused);
     if (call_) call_->cancel(errc::deadline_exceeded);
     return fail({errc::deadline_exceeded, "the request ran past its deadline", {}});
   }
@@ -100,13 +118,22 @@ void exchange::on_delta(const turn_delta& event) {
 void exchange::on_finished(const turn_finished& event) {
   if (event.how == turn_end::failed) return fail(event.error);
   if (!before_end_) return end(event);
-  deadline_ = never;  // of the turn, which is over
-  before_end_(event, [weak = weak_from_this(), event, post = channel_.poster()] {
-    post([weak, event] {
+  ending_ = event;
+  deadline_ = channel_.now() + options_.response_wait;  // the turn's own counts no more
+  channel_.wake_earlier();
+  before_end_(event, [weak = weak_from_this(), post = channel_.poster()](end_preparation how) {
+    post([weak, how] {
       const auto self = weak.lock();
-      if (self && !self->over_) self->end(event);
+      if (self && !self->over_) self->on_prepared(how);
     });
   });
+}
+
+void exchange::on_prepared(end_preparation how) {
+  const auto event = std::exchange(ending_, std::nullopt);
+  if (!event) return;  // it was given up
+  if (how == end_preparation::refused && unprepared_) unprepared_();
+  end(*event);
 }
 
 void exchange::end(const turn_finished& event) {

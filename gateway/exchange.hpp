@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/actor_link.hpp"
@@ -29,6 +30,8 @@ class reply_channel {
   virtual void end_stream() = 0;
   /// Closes the connection once everything is sent.
   virtual void close_after() = 0;
+  /// The answer wants to be woken earlier than it has said.
+  virtual void wake_earlier() = 0;
   [[nodiscard]] virtual time_point now() const = 0;
   /// Runs what it is given on the channel's strand; may be called from any thread, also when the channel is gone.
   [[nodiscard]] virtual std::function<void(std::function<void()>)> poster() const = 0;
@@ -62,10 +65,12 @@ class exchange final : public running_answer, public std::enable_shared_from_thi
 
  private:
   void start(control_job job);
+  void start(deferred_job job);
   void start(turn_job job);
   void on_event(const turn_event& event);
   void on_delta(const turn_delta& event);
   void on_finished(const turn_finished& event);
+  void on_prepared(end_preparation how);
   void end(const turn_finished& event);
   void begin_stream();
   void send_frames();
@@ -80,7 +85,9 @@ class exchange final : public running_answer, public std::enable_shared_from_thi
   std::vector<http_field> fields_;  // of every answer: x-request-id, x-session-id
   std::unique_ptr<actor_call> call_;
   std::unique_ptr<answer_writer> writer_;
-  std::function<void(const turn_finished&, std::function<void()>)> before_end_;
+  std::function<void(const turn_finished&, std::function<void(end_preparation)>)> before_end_;
+  std::function<void()> unprepared_;
+  std::optional<turn_finished> ending_;  // while the end waits for what shall be before it
   std::string whole_;  // the body of an answer that is not streamed
   time_point deadline_ = never, comment_at_ = never;
   std::uint32_t next_sequence_ = 0;

@@ -62,6 +62,7 @@ class kept_turn final : public reply_channel, public std::enable_shared_from_thi
   void flush() override;
   void end_stream() override;
   void close_after() override { how_ = turn_record::ending::failed; }
+  void wake_earlier() override { arm(); }
   [[nodiscard]] time_point now() const override { return std::chrono::steady_clock::now(); }
   [[nodiscard]] std::function<void(std::function<void()>)> poster() const override;
 

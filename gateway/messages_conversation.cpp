@@ -69,9 +69,23 @@ chat_block read_tool_result(const json_reader& block) {
   return result;
 }
 
+/// What was signed here; of any other what the block itself says.
+chat_block read_thinking(const json_reader& block, const reasoning_opener& open) {
+  chat_block result{chat_block::kind::reasoning, {}, {}, {}, read_cache_breakpoint(block)};
+  const auto* signature = block.find("signature");
+  std::optional<std::string> own;
+  if (signature != nullptr && signature->is_string() && open) own = open(signature->get_string());
+  if (own)
+    result.text = std::move(*own);
+  else
+    block.read("thinking", result.text);
+  return result;
+}
+
 /// The messages that one message of the client amounts to.
 struct message_parts {
   chat_role role;
+  const reasoning_opener& open;
   std::vector<chat_message> messages{};
 
   void add(chat_block block) {
@@ -90,14 +104,12 @@ void read_block(const json::value& value, const std::string& path, message_parts
   if (type == "text") return parts.add(read_text(block));
   if (type == "tool_use" && by_assistant) return parts.add(read_tool_use(block));
   if (type == "tool_result" && parts.role == chat_role::user) return parts.add(read_tool_result(block));
-  chat_block other{by_assistant && type == "thinking" ? chat_block::kind::reasoning : chat_block::kind::text, {}, {}, {}};
-  if (other.what == chat_block::kind::reasoning)
-    block.read("thinking", other.text);
+  chat_block other{chat_block::kind::text, {}, {}, {}, read_cache_breakpoint(block)};
+  if (by_assistant && type == "thinking")
+    other = read_thinking(block, parts.open);
   else
     gather_words(value, path, other.text, failed);
-  if (other.text.empty()) return;  // redacted thinking, calls of a server's own tools and the like
-  other.cache_ttl_ms = read_cache_breakpoint(block);
-  parts.add(std::move(other));
+  if (!other.text.empty()) parts.add(std::move(other));  // else redacted thinking, calls of a server's own tools and the like
 }
 
 /// A string or an array of blocks.
@@ -129,10 +141,10 @@ bool read_role(const json_reader& reader, chat_role& role) {
 
 void append(std::vector<chat_message>& messages, message_parts parts) { std::ranges::move(parts.messages, std::back_inserter(messages)); }
 
-void read_message(const json::value& value, const std::string& path, turn_request& turn, first_failure& failed) {
+void read_message(const json::value& value, const std::string& path, const reasoning_opener& open, turn_request& turn, first_failure& failed) {
   if (!value.is_object()) return refuse_type(failed, path, "an object");
   const json_reader reader(value.get_object(), path, failed);
-  message_parts parts{chat_role::user};
+  message_parts parts{chat_role::user, open};
   if (!read_role(reader, parts.role)) return;
   const auto* content = reader.find("content");
   if (content == nullptr) return reader.refuse("content", "is missing");
@@ -144,11 +156,11 @@ void mark(chat_block& block, std::uint32_t ttl_ms) { block.cache_ttl_ms = std::m
 
 }  // namespace
 
-void read_turns(const json_reader& body, std::uint32_t tools_ttl_ms, turn_request& turn) {
+void read_turns(const json_reader& body, std::uint32_t tools_ttl_ms, const reasoning_opener& open, turn_request& turn) {
   turn.prompt.what = turn_prompt::kind::chat;
   auto& messages = turn.prompt.messages;
   if (const auto* system = body.find("system")) {
-    message_parts parts{chat_role::system};
+    message_parts parts{chat_role::system, open};
     read_content(*system, "system", parts, body.failed());
     append(messages, std::move(parts));
   }
@@ -156,7 +168,7 @@ void read_turns(const json_reader& body, std::uint32_t tools_ttl_ms, turn_reques
   if (given == nullptr) return body.refuse("messages", "is missing");
   const auto bounds = "must have between 1 and " + std::to_string(limits::messages_max) + " entries";
   if (given->empty() || given->size() > limits::messages_max) return body.refuse("messages", bounds);
-  for (std::size_t i = 0; i < given->size(); ++i) read_message((*given)[i], index_path("messages", i), turn, body.failed());
+  for (std::size_t i = 0; i < given->size(); ++i) read_message((*given)[i], index_path("messages", i), open, turn, body.failed());
   if (messages.empty()) return body.refuse("messages", "say nothing that a model can read");
   if (messages.size() > 2 * limits::messages_max) return body.refuse("messages", "hold too many tool results");
 

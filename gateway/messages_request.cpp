@@ -94,21 +94,21 @@ void refuse_format(const json_reader& body) {
   if (const auto* config = body.object("output_config")) refuse_schema(json_reader(*config, "output_config", body.failed()), "format");
 }
 
-void read_prompt(const json_reader& body, client_turn& result) {
+void read_prompt(const json_reader& body, const reasoning_opener& open, client_turn& result) {
   body.read("model", result.wish.model);
   refuse_format(body);
   read_thinking(body, result.turn.prompt);
   const auto tools_ttl_ms = read_tools(body, result.turn);
-  read_turns(body, tools_ttl_ms, result.turn);
+  read_turns(body, tools_ttl_ms, open, result.turn);
 }
 
 }  // namespace
 
-expected<client_turn> read_messages_request(const json::object& object) {
+expected<client_turn> read_messages_request(const json::object& object, const reasoning_opener& open) {
   first_failure failed;
   const json_reader body(object, "", failed);
   client_turn result;
-  read_prompt(body, result);
+  read_prompt(body, open, result);
   body.read("stream", result.wish.stream);
   if (body.find("max_tokens") == nullptr) body.refuse("max_tokens", "is missing");
   read_sampling(body, result.turn);
@@ -119,11 +119,11 @@ expected<client_turn> read_messages_request(const json::object& object) {
   return result;
 }
 
-expected<client_turn> read_count_request(const json::object& object) {
+expected<client_turn> read_count_request(const json::object& object, const reasoning_opener& open) {
   first_failure failed;
   const json_reader body(object, "", failed);
   client_turn result;
-  read_prompt(body, result);
+  read_prompt(body, open, result);
   if (failed.any()) return failed.get();
   return result;
 }

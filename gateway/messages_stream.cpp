@@ -1,6 +1,7 @@
 #include "gateway/messages_stream.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "gateway/error_shape.hpp"
@@ -23,19 +24,24 @@ void append_text(std::string& out, std::string_view key, std::string_view text) 
   append_json_string(out, text);
 }
 
-/// What is counted; the object stays open. The last event of a stream has no more than this.
-void open_usage(std::string& out, const turn_usage& usage) {
-  append_number(out, "{\"input_tokens\":", usage.prompt_tokens - std::min(usage.cached_tokens, usage.prompt_tokens));
-  append_number(out, ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":", usage.cached_tokens);
+/// What is counted; the object stays open. The last event of a stream has no more than this. The prompt is the sum of the first three.
+void open_usage(std::string& out, const answer_shape& shape, const turn_usage& usage) {
+  const auto written = cache_written_tokens(shape, usage);
+  append_number(out, "{\"input_tokens\":", usage.prompt_tokens - std::min(usage.cached_tokens, usage.prompt_tokens) - written);
+  append_number(out, ",\"cache_creation_input_tokens\":", written);
+  append_number(out, ",\"cache_read_input_tokens\":", usage.cached_tokens);
   append_number(out, ",\"output_tokens\":", usage.output_tokens);
   append_number(out, ",\"output_tokens_details\":{\"thinking_tokens\":", usage.reasoning_tokens);
   out.append("},\"server_tool_use\":null");
 }
 
-void append_usage(std::string& out, const turn_usage& usage) {
-  open_usage(out, usage);
-  out.append(",\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0}");
-  out.append(",\"service_tier\":\"standard\",\"inference_geo\":null,\"speed\":null}");
+void append_usage(std::string& out, const answer_shape& shape, const turn_usage& usage) {
+  open_usage(out, shape, usage);
+  const auto written = cache_written_tokens(shape, usage);
+  const bool for_an_hour = std::chrono::milliseconds(shape.cache_ttl_ms) >= std::chrono::hours(1);
+  append_number(out, ",\"cache_creation\":{\"ephemeral_5m_input_tokens\":", for_an_hour ? 0 : written);
+  append_number(out, ",\"ephemeral_1h_input_tokens\":", for_an_hour ? written : 0);
+  out.append("},\"service_tier\":\"standard\",\"inference_geo\":null,\"speed\":null}");
 }
 
 std::string_view stop_reason_of(const turn_finished& event, const answer_shape& shape) {
@@ -71,8 +77,9 @@ std::string tool_id_of(const turn_delta& event, const answer_shape& shape) {
   return "toolu_" + hex_of(shape.turn.value) + std::to_string(event.tool_index);
 }
 
-std::string signature_of(const answer_shape& shape, std::size_t index) {
-  return "troupe-" + hex_of(shape.turn.value) + "-" + std::to_string(index);
+/// The thinking itself, sealed; without a key a name.
+std::string signature_of(const answer_shape& shape, std::size_t index, std::string_view thinking, const reasoning_sealer& seal) {
+  return seal ? seal(thinking) : "troupe-" + hex_of(shape.turn.value) + "-" + std::to_string(index);
 }
 
 /// {"type":"tool_use","id":...,"name":...,"caller":{"type":"direct"},"input":   (the object stays open)
@@ -86,7 +93,7 @@ bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") 
 
 class messages_stream final : public answer_writer {
  public:
-  explicit messages_stream(answer_shape shape) : shape_(std::move(shape)) {}
+  messages_stream(answer_shape shape, reasoning_sealer seal) : shape_(std::move(shape)), seal_(std::move(seal)) {}
 
   void started(const turn_started& event, std::string& out) override { begin({event.prompt_tokens, event.cached_tokens}, out); }
 
@@ -98,6 +105,7 @@ class messages_stream final : public answer_writer {
       case turn_delta::kind::reasoning:
         if (event.text.empty()) return;
         if (open_ != block_kind::thinking) open_thinking(out);
+        thinking_ += event.text;
         return append_piece(event.text, out);
       case turn_delta::kind::tool_begin:
         return open_tool(event, out);
@@ -113,7 +121,7 @@ class messages_stream final : public answer_writer {
     out.append(",\"delta\":{");
     append_stop(out, event, shape_);
     out.append("},\"usage\":");
-    open_usage(out, event.usage);
+    open_usage(out, shape_, event.usage);
     out.append("}");
     append_agent_hints(out, shape_, event.usage);
     close_frame(out);
@@ -139,7 +147,7 @@ class messages_stream final : public answer_writer {
     out.append(",\"message\":");
     open_message(out, shape_);
     out.append("],\"stop_reason\":null,\"stop_sequence\":null,\"stop_details\":null,\"container\":null,\"usage\":");
-    append_usage(out, usage);
+    append_usage(out, shape_, usage);
     out.append("}");
     close_frame(out);
   }
@@ -196,8 +204,9 @@ class messages_stream final : public answer_writer {
     if (open_ == block_kind::none) return;
     if (open_ == block_kind::thinking) {
       open_block_frame("content_block_delta", out);
-      out.append(R"(,"delta":{"type":"signature_delta","signature":")").append(signature_of(shape_, index_)).append("\"}");
+      out.append(R"(,"delta":{"type":"signature_delta","signature":")").append(signature_of(shape_, index_, thinking_, seal_)).append("\"}");
       close_frame(out);
+      thinking_.clear();
     }
     open_block_frame("content_block_stop", out);
     close_frame(out);
@@ -206,16 +215,18 @@ class messages_stream final : public answer_writer {
   }
 
   answer_shape shape_;
+  reasoning_sealer seal_;
   block_kind open_ = block_kind::none;
   std::uint32_t index_ = 0;  // of the open block, or the next
   std::string piece_;        // what each delta of the open block begins with
   std::string held_;         // space that may begin the next text
+  std::string thinking_;     // of the open block
   bool begun_ = false;
 };
 
 class messages_whole final : public answer_writer {
  public:
-  explicit messages_whole(answer_shape shape) : shape_(std::move(shape)) {}
+  messages_whole(answer_shape shape, reasoning_sealer seal) : shape_(std::move(shape)), seal_(std::move(seal)) {}
 
   void started(const turn_started&, std::string&) override {}
 
@@ -243,7 +254,7 @@ class messages_whole final : public answer_writer {
     out.append("],");
     append_stop(out, event, shape_);
     out.append(",\"usage\":");
-    append_usage(out, event.usage);
+    append_usage(out, shape_, event.usage);
     append_agent_hints(out, shape_, event.usage);
     out.append("}");
   }
@@ -268,7 +279,7 @@ class messages_whole final : public answer_writer {
       out.append(parse_object(each.text) ? std::string_view(each.text) : "{}").append("}");
     } else if (each.what == block_kind::thinking) {
       append_text(out, "{\"type\":\"thinking\",\"thinking\":", each.text);
-      append_text(out, ",\"signature\":", signature_of(shape_, index));
+      append_text(out, ",\"signature\":", signature_of(shape_, index, each.text, seal_));
       out.append("}");
     } else {
       append_text(out, "{\"type\":\"text\",\"text\":", each.text);
@@ -277,14 +288,15 @@ class messages_whole final : public answer_writer {
   }
 
   answer_shape shape_;
+  reasoning_sealer seal_;
   std::vector<block> blocks_;
 };
 
 }  // namespace
 
-std::unique_ptr<answer_writer> make_messages_writer(answer_shape shape) {
-  if (shape.stream) return std::make_unique<messages_stream>(std::move(shape));
-  return std::make_unique<messages_whole>(std::move(shape));
+std::unique_ptr<answer_writer> make_messages_writer(answer_shape shape, reasoning_sealer seal) {
+  if (shape.stream) return std::make_unique<messages_stream>(std::move(shape), std::move(seal));
+  return std::make_unique<messages_whole>(std::move(shape), std::move(seal));
 }
 
 }  // namespace troupe::gateway

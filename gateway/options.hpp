@@ -35,6 +35,7 @@ struct gateway_model {
   std::function<bool(std::string_view)> is_alias;  ///< for names other than `name`; may be empty
   std::uint32_t context_length = 0;
   std::uint32_t vocabulary_size = 0;      ///< token ids from a client must be below; 0: not checked
+  std::uint32_t block_tokens = 0;         ///< what caches keep comes in whole blocks; 0: not known, nothing is said of it
   std::int64_t created_s = 0;             ///< Unix time
   std::string fingerprint = "fp_troupe";  ///< changes when answers to the same seed may change
   /// Both are called from I/O threads, side by side. The flag of `tokenize` asks for the special tokens of the post-processor.
@@ -69,6 +70,7 @@ struct gateway_options {
   std::chrono::milliseconds keep_alive_wait = limits::keep_alive_wait;
   std::chrono::milliseconds linger_wait = limits::linger_wait;
   std::chrono::milliseconds control_wait = limits::control_wait;
+  std::chrono::milliseconds response_wait = limits::response_wait;
   std::chrono::milliseconds sse_comment_interval = limits::sse_comment_interval;
   std::chrono::milliseconds request_timeout = limits::request_timeout;
   std::chrono::milliseconds request_timeout_max = limits::request_timeout_max;
@@ -76,7 +78,7 @@ struct gateway_options {
   std::shared_ptr<tls_identity> tls;                 ///< null: plain HTTP
   std::shared_ptr<audit_log> audit;                  ///< null: no line is written
   std::shared_ptr<response_store> responses;         ///< null: none is kept
-  std::shared_ptr<store::text_seal> reasoning_seal;  ///< of `encrypted_content`; null: there is none
+  std::shared_ptr<store::text_seal> reasoning_seal;  ///< of `encrypted_content` and signatures; null: there is none
 
   /// The model of that name or alias, nullptr when none matches. An empty name is the first model.
   [[nodiscard]] const gateway_model* find_model(std::string_view name) const;

@@ -1,5 +1,5 @@
 // What a turn costs: prompt tokens that were computed, and all that were generated. One that is cut off while it runs costs what was
-// estimated, or its prompt where that is known and more: nobody saves by leaving early. One that was refused costs nothing.
+// estimated, or what is known of it by then and more: nobody saves by leaving early. One that was refused costs nothing.
 #include "gateway/quota_writer.hpp"
 
 #include <utility>
@@ -13,10 +13,14 @@ class quota_writer final : public answer_writer {
 
   void started(const turn_started& event, std::string& out) override {
     has_started_ = true;
-    lease_.owe(event.prompt_tokens - event.cached_tokens);
+    computed_tokens_ = event.prompt_tokens - event.cached_tokens;
+    lease_.owe(computed_tokens_);
     inner_->started(event, out);
   }
-  void delta(const turn_delta& event, std::string& out) override { inner_->delta(event, out); }
+  void delta(const turn_delta& event, std::string& out) override {
+    lease_.owe(std::uint64_t{computed_tokens_} + event.output_tokens);
+    inner_->delta(event, out);
+  }
 
   /// Before the client can have read the end: its next turn finds the place free.
   void finished(const turn_finished& event, std::string& out) override {
@@ -34,6 +38,7 @@ class quota_writer final : public answer_writer {
  private:
   std::unique_ptr<answer_writer> inner_;
   quota_lease lease_;
+  std::uint32_t computed_tokens_ = 0;  // of the prompt
   bool has_started_ = false;
 };
 

@@ -5,7 +5,7 @@
 #include <boost/json/value.hpp>
 #include <iterator>
 
-#include "engine/store/text_seal.hpp"
+#include "gateway/reasoning_seal.hpp"
 #include "gateway/response_store.hpp"
 #include "gateway/responses_stream.hpp"
 #include "messages/base/limits.hpp"
@@ -78,8 +78,7 @@ responses_sources sources_of(const route_context& context, const store::response
         if (item.at("id") == json::string_view(id.data(), id.size())) return item;
       return std::nullopt;
     };
-  if (const auto& seal = context.options.reasoning_seal)
-    sources.open_reasoning = [seal, tenant](std::string_view sealed) { return seal->open(sealed, tenant); };
+  sources.open_reasoning = opener_of(context);
   return sources;
 }
 

@@ -7,6 +7,12 @@
 #include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
+namespace {
+
+// As many as can wait to be kept, whose tenants' shares let up to twice their bound in, and as many deletions more.
+constexpr std::size_t deletions_behind_max = 3 * limits::responses_waiting_max;
+
+}  // namespace
 
 expected<std::shared_ptr<response_store>> response_store::open(const std::filesystem::path& file, store::response_bounds bounds,
                                                                std::int64_t now_s) {
@@ -21,9 +27,10 @@ expected<std::shared_ptr<response_store>> response_store::open(const std::filesy
 }
 
 response_store::response_store(std::optional<store::response_log> log, store::response_table table)
-    : table_(std::move(table)),
-      log_(std::move(log)),
-      waiting_(limits::responses_waiting_max, [this](const task& next) { carry_out(next); }) {}
+    : table_(std::move(table)), log_(std::move(log)), waiting_(deletions_behind_max, [this](const task& next) {
+        next.kept ? keep(next) : remove(next);
+        tidy();
+      }) {}
 
 store::response_ptr response_store::find(std::string_view tenant, std::string_view id, std::int64_t now_s) const {
   const std::lock_guard lock(mutex_);
@@ -35,8 +42,8 @@ std::size_t response_store::count() const {
   return table_.count();
 }
 
-void response_store::put(store::stored_response response, std::function<void()> kept) {
-  task next{nullptr, std::move(kept)};
+void response_store::put(store::stored_response response, std::function<void(keeping)> then) {
+  task next{nullptr, std::move(then)};
   {
     const std::lock_guard lock(mutex_);
     const auto tenant = response.tenant;
@@ -46,36 +53,51 @@ void response_store::put(store::stored_response response, std::function<void()> 
     else
       waiting_by_.remove(tenant, 1);
   }
-  next.response ? waiting_.add(std::move(next)) : next.kept();
+  next.response ? waiting_.add(std::move(next)) : next.kept(keeping::refused);
 }
 
-bool response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s) {
-  const std::lock_guard lock(mutex_);
-  auto found = table_.find(tenant, id, now_s);
-  if (!found) return false;
-  table_.remove(tenant, id);
-  waiting_.add({std::move(found), nullptr});
-  return true;
+void response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s, std::function<void(expected<bool>)> then) {
+  task next{find(tenant, id, now_s), nullptr, std::move(then)};
+  if (!next.response) return next.removed(false);
+  if (!waiting_.offer(std::move(next))) next.removed(failure{errc::queue_full, "too many responses wait for the disk", {}});
 }
 
 /// The file first: who has been told of a response must find it after a crash.
-void response_store::carry_out(const task& next) {
+void response_store::keep(const task& next) {
   const auto& response = *next.response;
-  if (next.kept) {
+  {
     const std::lock_guard lock(mutex_);
     waiting_by_.remove(response.tenant, 1);
   }
-  if (log_) note(next.kept ? log_->add(response) : log_->remove(response.tenant, response.id));
-  std::vector<store::response_ptr> all;
-  bool outgrown = false;
+  if (log_) note(log_->add(response));
   {
     const std::lock_guard lock(mutex_);
-    if (next.kept) table_.insert(next.response, response.created_s);
-    outgrown = log_ && log_->is_outgrown(table_.bytes());
-    if (outgrown) all = table_.all();
+    table_.insert(next.response, response.created_s);
   }
-  if (next.kept) next.kept();
-  if (outgrown) note(log_->rewrite(all));
+  next.kept(keeping::kept);
+}
+
+/// The file first here too: who has been told that it is gone must not find it after a crash.
+void response_store::remove(const task& next) {
+  const auto& gone = *next.response;
+  if (log_) {
+    const auto written = log_->remove(gone.tenant, gone.id);
+    note(written);
+    if (!written) return next.removed(failure{errc::io_failed, "the deletion could not be written: " + written.error().message, {}});
+  }
+  std::unique_lock lock(mutex_);
+  const bool was_there = table_.remove(gone.tenant, gone.id);  // it may have been asked for twice
+  lock.unlock();
+  next.removed(was_there);
+}
+
+void response_store::tidy() {
+  if (!log_) return;
+  std::unique_lock lock(mutex_);
+  if (!log_->is_outgrown(table_.bytes())) return;
+  const auto all = table_.all();
+  lock.unlock();
+  note(log_->rewrite(all));
 }
 
 void response_store::note(const expected<std::uint64_t>& written) {

@@ -23,22 +23,28 @@ class response_store {
 
   /// Null: unknown to that tenant, deleted, or too old.
   [[nodiscard]] store::response_ptr find(std::string_view tenant, std::string_view id, std::int64_t now_s) const;
-  /// Calls `kept` once, on the store's thread or at once: then the response can be had, after a crash too. When the disk refuses it that
-  /// holds until the process ends; when limits::responses_waiting_max others wait it is not kept at all.
-  void put(store::stored_response response, std::function<void()> kept);
-  /// It can be had no more, at once; the file learns of it behind what is waiting. False: there is none.
-  bool remove(std::string_view tenant, std::string_view id, std::int64_t now_s);
+  enum class keeping : std::uint8_t { kept, refused };
+  /// Calls `then` once, on the store's thread or at once. kept: the response can be had, after a crash too; when the disk refuses it, until
+  /// the process ends. refused, and not kept at all: limits::responses_waiting_max wait, more than its fair share of them the tenant's, or the table
+  /// has no room for more of the tenant's.
+  void put(store::stored_response response, std::function<void(keeping)> then);
+  /// Calls `then` once, in the same way, with true when the response can be had no more, after a crash neither, and with false when there is
+  /// none. Failures, which leave it where it is: queue_full, io_failed.
+  void remove(std::string_view tenant, std::string_view id, std::int64_t now_s, std::function<void(expected<bool>)> then);
 
   [[nodiscard]] std::size_t count() const;
 
  private:
   struct task {
-    store::response_ptr response;  ///< to be kept or, without `kept`, to be deleted
-    std::function<void()> kept;
+    store::response_ptr response;
+    std::function<void(keeping)> kept;             ///< of one to be kept
+    std::function<void(expected<bool>)> removed{};  ///< of one to be deleted
   };
 
   response_store(std::optional<store::response_log> log, store::response_table table);
-  void carry_out(const task& next);
+  void keep(const task& next);
+  void remove(const task& next);
+  void tidy();
   void note(const expected<std::uint64_t>& written);
 
   mutable std::mutex mutex_;  // of table_ and waiting_by_

@@ -31,7 +31,7 @@ json::object echo_text(const json::object& body) {
 
 }  // namespace
 
-std::string echo_of(const json::object& body, bool stored) {
+std::string echo_of(const json::object& body) {
   json::object echo{{"access_programs", nullptr},
                     {"background", false},
                     {"instructions", member_or(body, "instructions", nullptr)},
@@ -42,7 +42,6 @@ std::string echo_of(const json::object& body, bool stored) {
                     {"previous_response_id", member_or(body, "previous_response_id", nullptr)},
                     {"reasoning", echo_reasoning(body)},
                     {"service_tier", "default"},
-                    {"store", stored},
                     {"temperature", member_or(body, "temperature", 1)},
                     {"text", echo_text(body)},
                     {"tool_choice", member_or(body, "tool_choice", "auto")},

@@ -13,10 +13,11 @@ void append_number(std::string& out, std::string_view key, std::uint64_t value) 
   append_json_integer(out, static_cast<std::int64_t>(value));
 }
 
-void append_usage(std::string& out, const turn_usage& usage) {
+void append_usage(std::string& out, const answer_shape& shape, const turn_usage& usage) {
   append_number(out, ",\"usage\":{\"input_tokens\":", usage.prompt_tokens);
   append_number(out, ",\"input_tokens_details\":{\"cached_tokens\":", usage.cached_tokens);
-  append_number(out, ",\"cache_write_tokens\":0},\"output_tokens\":", usage.output_tokens);
+  append_number(out, ",\"cache_write_tokens\":", cache_written_tokens(shape, usage));
+  append_number(out, "},\"output_tokens\":", usage.output_tokens);
   append_number(out, ",\"output_tokens_details\":{\"reasoning_tokens\":", usage.reasoning_tokens);
   append_number(out, "},\"total_tokens\":", std::uint64_t{usage.prompt_tokens} + usage.output_tokens);
   out.append("}");
@@ -51,9 +52,9 @@ std::string response_json(const answer_shape& shape, const responses_wish& wish,
   out.append(",\"incomplete_details\":").append(state.status == "incomplete" ? R"({"reason":"max_output_tokens"})" : "null");
   out.append(",\"model\":");
   append_json_string(out, shape.model);
-  out.append(",\"output\":[").append(state.output).append("],").append(wish.echo);
+  out.append(",\"output\":[").append(state.output).append("],").append(wish.echo).append(state.stored ? ",\"store\":true" : ",\"store\":false");
   if (state.usage != nullptr) {
-    append_usage(out, *state.usage);
+    append_usage(out, shape, *state.usage);
     append_openai_hints(out, shape, *state.usage);
   }
   return out.append("}");

@@ -44,18 +44,26 @@ bool read_tool_choice(const json_reader& body) {
   return true;
 }
 
-/// Also tools that items bring along.
-void read_tools(const json_reader& body, const json::array& items, responses_turn& result) {
-  const bool offered = read_tool_choice(body);
-  if (const auto* tools = body.array("tools")) result.wish.tools.read(*tools, "tools", body.failed());
+/// Tools that items bring along.
+void read_additional_tools(const json::array& items, std::string_view list, offered_tools& into, first_failure& failed) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     const auto* item = items[i].if_object();
     const auto* type = item == nullptr ? nullptr : item->if_contains("type");
     if (type == nullptr || !type->is_string() || type->get_string() != "additional_tools") continue;
-    const auto path = index_path("input", i);
-    if (const auto* tools = json_reader(*item, path, body.failed()).array("tools"))
-      result.wish.tools.read(*tools, path + ".tools", body.failed());
+    const auto path = index_path(list, i);
+    if (const auto* tools = json_reader(*item, path, failed).array("tools")) into.read(*tools, path + ".tools", failed);
   }
+}
+
+/// The request's own, then what items have brought before, then what they bring now: a prompt that goes on keeps its begin.
+void read_tools(const json_reader& body, const responses_sources& sources, responses_turn& result) {
+  const bool offered = read_tool_choice(body);
+  auto& known = result.wish.tools;
+  if (const auto* tools = body.array("tools")) known.read(*tools, "tools", body.failed());
+  offered_tools earlier;
+  read_additional_tools(sources.history, "history", earlier, body.failed());
+  known.append_missing(std::move(earlier));
+  read_additional_tools(result.wish.input, "input", known, body.failed());
   auto& turn = result.client.turn;
   result.wish.tools.offer(turn.prompt);
   // Without calls the tools stay in the prompt: it would differ from its begin on otherwise.
@@ -129,7 +137,7 @@ void read_prompt(const json_reader& body, const responses_sources& sources, resp
   const auto items_count = sources.history.size() + result.wish.input.size();
   if (items_count > limits::messages_max)
     return body.refuse("input", "must have at most " + std::to_string(limits::messages_max) + " items, with those of earlier responses");
-  read_tools(body, result.wish.input, result);
+  read_tools(body, sources, result);
   std::string instructions;
   if (body.read("instructions", instructions) && !instructions.empty())
     prompt.messages.push_back({chat_role::system, {{chat_block::kind::text, std::move(instructions), {}, {}}}});
@@ -165,8 +173,9 @@ expected<responses_turn> read_responses_request(const json::object& object, cons
   read_sampling(body, result.client.turn);
   body.read("max_output_tokens", result.client.turn.tokens_max, {.min = 1, .max = INT32_MAX});
   read_includes(body, result);
+  check_metadata(body);
   if (failed.any()) return failed.get();
-  result.wish.echo = echo_of(object, result.wish.store);
+  result.wish.echo = echo_of(object);
   return result;
 }
 

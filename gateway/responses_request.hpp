@@ -10,6 +10,7 @@
 
 #include "gateway/client_turn.hpp"
 #include "gateway/json_reader.hpp"
+#include "gateway/reasoning_seal.hpp"
 #include "gateway/responses_tools.hpp"
 
 namespace troupe::gateway {
@@ -33,7 +34,7 @@ struct responses_turn {
 struct responses_sources {
   boost::json::array history;  ///< items before `input`: those of the previous response and all before it
   std::function<std::optional<boost::json::value>(std::string_view id)> find_item{};
-  std::function<std::optional<std::string>(std::string_view sealed)> open_reasoning{};
+  reasoning_opener open_reasoning{};
   bool can_store = true;
 };
 
@@ -48,7 +49,10 @@ std::string previous_response_of(const boost::json::object& body);
 /// responses_items.cpp: reads items one after the other; what one answer was becomes one message again.
 void read_items(const boost::json::array& items, const std::string& path, const offered_tools& tools, const responses_sources& sources,
                 turn_prompt& prompt, first_failure& failed);
-/// responses_echo.cpp: the members that a response repeats, with the API's defaults where the request is silent.
-std::string echo_of(const boost::json::object& body, bool stored);
+/// responses_echo.cpp: the members that a response repeats, with the API's defaults where the request is silent. Not `store`, of which the
+/// server has the last word.
+std::string echo_of(const boost::json::object& body);
+/// responses_metadata.cpp: refuses what is more or longer than the API takes.
+void check_metadata(const json_reader& body);
 
 }  // namespace troupe::gateway

@@ -30,7 +30,7 @@ std::string custom_input(const std::string& arguments) {
 class items_writer final : public responses_writer {
  public:
   items_writer(answer_shape shape, std::shared_ptr<const responses_wish> wish, reasoning_sealer seal)
-      : shape_(std::move(shape)), wish_(std::move(wish)), seal_(std::move(seal)) {}
+      : shape_(std::move(shape)), wish_(std::move(wish)), seal_(std::move(seal)), stored_(wish_->store) {}
 
   void started(const turn_started&, std::string& out) override { begin(out); }
 
@@ -59,8 +59,13 @@ class items_writer final : public responses_writer {
     const bool is_cut = event.how == turn_end::length;
     begin(tail_);
     close(is_cut ? "incomplete" : "completed", tail_);
-    body_ = response_json(shape_, *wish_, {is_cut ? "incomplete" : "completed", output_, &event.usage, nullptr});
+    body_ = object({is_cut ? "incomplete" : "completed", output_, &event.usage, nullptr});
     return body_;
+  }
+
+  void note_unstored() override {
+    stored_ = false;
+    body_.clear();
   }
 
   void finished(const turn_finished& event, std::string& out) override {
@@ -75,10 +80,16 @@ class items_writer final : public responses_writer {
 
   void failed(const failure& error, std::string_view, std::string& out) override {
     begin(out);
-    frame("response.failed", ",\"response\":" + response_json(shape_, *wish_, {"failed", output_, nullptr, &error}), out);
+    stored_ = false;
+    frame("response.failed", ",\"response\":" + object({"failed", output_, nullptr, &error}), out);
   }
 
  private:
+  std::string object(response_state state) const {
+    state.stored = stored_;
+    return response_json(shape_, *wish_, state);
+  }
+
   void frame(std::string_view type, std::string_view members, std::string& out) {
     if (!shape_.stream) return;
     out.append("event: ").append(type).append("\ndata: {\"type\":\"").append(type).append("\",\"sequence_number\":");
@@ -104,7 +115,7 @@ class items_writer final : public responses_writer {
     if (begun_) return;
     begun_ = true;
     if (!shape_.stream) return;
-    const auto body = ",\"response\":" + response_json(shape_, *wish_, {"in_progress", {}, nullptr, nullptr});
+    const auto body = ",\"response\":" + object({"in_progress", {}, nullptr, nullptr});
     frame("response.created", body, out);
     frame("response.in_progress", body, out);
   }
@@ -229,7 +240,7 @@ class items_writer final : public responses_writer {
   std::string call_id_, name_, space_;  // when it is a call
   std::string held_, held_logprobs_;    // space that may begin the next message
   std::string output_, tail_, body_;    // closed items; frames behind the last delta; the response
-  bool begun_ = false;
+  bool begun_ = false, stored_;
 };
 
 }  // namespace

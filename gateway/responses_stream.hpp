@@ -1,11 +1,11 @@
 // Answers of OpenAI's Responses protocol, as one JSON object or as server-sent events.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "gateway/answer_writer.hpp"
+#include "gateway/reasoning_seal.hpp"
 #include "gateway/responses_request.hpp"
 
 namespace troupe::gateway {
@@ -18,10 +18,9 @@ class responses_writer : public answer_writer {
  public:
   /// The response object that `finished` will send. Nothing may be written after this but that.
   virtual const std::string& response(const turn_finished& event) = 0;
+  /// It is not stored, whatever the request wished: what is written from here on says so.
+  virtual void note_unstored() = 0;
 };
-
-/// Makes `encrypted_content` of reasoning; empty: there is none.
-using reasoning_sealer = std::function<std::string(std::string_view)>;
 
 std::unique_ptr<responses_writer> make_responses_writer(answer_shape shape, std::shared_ptr<const responses_wish> wish,
                                                         reasoning_sealer seal);
@@ -32,6 +31,7 @@ struct response_state {
   std::string_view output;            ///< items, comma-separated
   const turn_usage* usage = nullptr;  ///< null: not known yet
   const failure* error = nullptr;     ///< of a failed one
+  bool stored = false;
 };
 std::string response_json(const answer_shape& shape, const responses_wish& wish, const response_state& state);
 

@@ -56,12 +56,30 @@ void offered_tools::read_tool(const json::value& value, const std::string& path,
   if (type != "function" && !is_custom && !is_space) return;
   if (!tool.read("name", name) || name.empty()) return tool.refuse("name", "is missing");
   if (!is_space) {
-    tools_.push_back({{{}, name, space, is_custom}, is_custom ? members_of_custom(tool) : members_of_function(tool)});
-    return;
+    return add({{{}, name, space, is_custom}, is_custom ? members_of_custom(tool) : members_of_function(tool)});
   }
   const auto* nested = tool.array("tools");
   for (std::size_t i = 0; nested != nullptr && i < nested->size(); ++i)
     read_tool((*nested)[i], index_path(tool.path_of("tools"), i), name, failed);
+}
+
+offered_tools::definition* offered_tools::find_exact(std::string_view name, std::string_view space) {
+  const auto exact =
+      std::ranges::find_if(tools_, [&](const definition& each) { return each.tool.name == name && each.tool.space == space; });
+  return exact == tools_.end() ? nullptr : &*exact;
+}
+
+void offered_tools::add(definition made) {
+  auto* known = find_exact(made.tool.name, made.tool.space);
+  if (known == nullptr)
+    tools_.push_back(std::move(made));
+  else
+    *known = std::move(made);
+}
+
+void offered_tools::append_missing(offered_tools other) {
+  for (auto& each : other.tools_)
+    if (find_exact(each.tool.name, each.tool.space) == nullptr) tools_.push_back(std::move(each));
 }
 
 bool offered_tools::is_taken(std::string_view offered) const {

@@ -24,8 +24,11 @@ inline constexpr std::string_view custom_argument = "input";
 
 class offered_tools {
  public:
-  /// Reads a `tools` array; kinds that run on a server of their own are skipped. May be called again with more tools.
+  /// Reads a `tools` array; kinds that run on a server of their own are skipped. May be called again with more tools; one that is there
+  /// already is described anew.
   void read(const boost::json::array& tools, const std::string& path, first_failure& failed);
+  /// What `other` has and this has not.
+  void append_missing(offered_tools other);
   /// Chooses the names: a name that is there once stays as it is, else those in a namespace become "space__name".
   void offer(turn_prompt& prompt);
 
@@ -40,6 +43,9 @@ class offered_tools {
     std::string function;  ///< members behind the name: ,"description":...,"parameters":...
   };
   void read_tool(const boost::json::value& value, const std::string& path, const std::string& space, first_failure& failed);
+  void add(definition made);
+  /// nullptr: it is not there.
+  [[nodiscard]] definition* find_exact(std::string_view name, std::string_view space);
   [[nodiscard]] bool is_taken(std::string_view offered) const;
   std::vector<definition> tools_;
 };

@@ -4,7 +4,6 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 
-#include "engine/store/text_seal.hpp"
 #include "gateway/response_history.hpp"
 #include "gateway/response_store.hpp"
 #include "gateway/responses_request.hpp"
@@ -29,18 +28,16 @@ failure unknown_previous(const std::string& id) {
   return {errc::previous_response_not_found, "there is no response '" + id + "' to go on from", "previous_response_id"};
 }
 
-reasoning_sealer sealer_of(const route_context& context) {
-  if (!context.options.reasoning_seal) return {};
-  return [seal = context.options.reasoning_seal, tenant = context.who.tenant](std::string_view text) { return seal->seal(text, tenant); };
-}
-
-/// The response, then the end of its answer: a client that has seen the end can go on from it.
+/// The response, then the end of its answer: a client that has seen the end can go on from it, or has read that it is not stored.
 void keep(turn_job& job, const route_context& context, responses_writer& writer, store::stored_response record) {
-  job.before_end = [&writer, record = std::move(record), kept = context.options.responses](const turn_finished& event,
-                                                                                           std::function<void()> then) mutable {
+  job.before_end = [&writer, record = std::move(record), kept = context.options.responses](
+                       const turn_finished& event, std::function<void(end_preparation)> then) mutable {
     record.body = writer.response(event);
-    kept->put(std::move(record), std::move(then));
+    kept->put(std::move(record), [then = std::move(then)](response_store::keeping how) {
+      then(how == response_store::keeping::kept ? end_preparation::done : end_preparation::refused);
+    });
   };
+  job.unprepared = [&writer] { writer.note_unstored(); };
 }
 
 struct read_previous {
@@ -116,8 +113,17 @@ route_result get_response(const http_request& request, const path_arguments& arg
 
 route_result delete_response(const http_request&, const path_arguments& arguments, const route_context& context) {
   const auto& kept = context.options.responses;
-  if (!kept || !kept->remove(context.who.tenant, arguments[0], context.unix_s)) return unknown_response(arguments[0]);
-  return json_response(json::serialize(json::object{{"id", arguments[0]}, {"object", "response"}, {"deleted", true}}));
+  if (!kept) return unknown_response(arguments[0]);
+  deferred_job job;
+  job.begin = [kept, id = arguments[0], tenant = context.who.tenant, now_s = context.unix_s](
+                  std::function<void(expected<http_response>)> then) {
+    kept->remove(tenant, id, now_s, [id, then = std::move(then)](const expected<bool>& removed) {
+      if (!removed) return then(removed.error());
+      if (!*removed) return then(unknown_response(id));
+      then(json_response(json::serialize(json::object{{"id", id}, {"object", "response"}, {"deleted", true}})));
+    });
+  };
+  return job;
 }
 
 route_result cancel_response(const http_request&, const path_arguments& arguments, const route_context& context) {

@@ -40,6 +40,15 @@ struct control_job {
   std::function<http_response(const control_answer&)> answer;
 };
 
+/// What another thread answers.
+struct deferred_job {
+  /// Calls `then` once, from any thread, perhaps at once.
+  std::function<void(std::function<void(expected<http_response>)> then)> begin;
+};
+
+/// Whether what an answer's end waits for has happened.
+enum class end_preparation : std::uint8_t { done, refused };
+
 struct turn_job {
   session_spawn spawn;
   turn_request turn;
@@ -47,17 +56,20 @@ struct turn_job {
   bool stream = false;
   std::vector<session_id> ended{};   ///< sessions that nobody will name again, scoped
   std::vector<http_field> fields{};  ///< of the answer
-  /// What must have happened before the end of the answer is sent, may be empty. Calls `then` once, from any thread, perhaps at once.
-  std::function<void(const turn_finished&, std::function<void()> then)> before_end{};
+  /// What shall have happened before the end of the answer is sent, may be empty. Calls `then` once, from any thread, perhaps at once.
+  std::function<void(const turn_finished&, std::function<void(end_preparation)> then)> before_end{};
+  /// Called before the end when that was refused or takes longer than the options' response_wait: the end says so.
+  std::function<void()> unprepared{};
 };
 
 /// A failure whose answer has fields of its own.
 struct refusal {
   failure why;
   std::vector<http_field> fields;
+  std::vector<session_id> ended{};  ///< as in a turn_job
 };
 
-using route_result = std::variant<http_response, failure, refusal, control_job, turn_job>;
+using route_result = std::variant<http_response, failure, refusal, control_job, deferred_job, turn_job>;
 using path_arguments = std::vector<std::string>;  ///< decoded
 using route_handler = route_result (*)(const http_request&, const path_arguments&, const route_context&);
 

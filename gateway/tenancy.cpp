@@ -40,20 +40,20 @@ std::vector<http_field> limit_fields(const std::optional<tenant_usage>& usage, e
           {"x-ratelimit-reset-tokens", std::to_string(usage->full_in.count()) + "ms"}};
 }
 
-refusal refuse(const quota_refusal& refused, std::vector<http_field> fields) {
+refusal refuse(const quota_refusal& refused, std::vector<http_field> fields, std::vector<session_id> ended = {}) {
   const auto ms = refused.retry_after.count();
   fields.push_back({"retry-after", std::to_string((ms + 999) / 1000)});
   fields.push_back({"retry-after-ms", std::to_string(ms)});
   fields.push_back({"x-should-retry", "true"});
   const auto* what =
       refused.what == quota_kind::tokens ? "the tenant has used its tokens of this minute" : "the tenant runs as many turns as it may";
-  return {{errc::quota_reached, std::string(what) + "; try again in " + std::to_string(ms) + "ms", {}}, std::move(fields)};
+  return {{errc::quota_reached, std::string(what) + "; try again in " + std::to_string(ms) + "ms", {}}, std::move(fields), std::move(ended)};
 }
 
 route_result hold_against_quota(turn_job job, const http_request& request, const route_context& context) {
   auto acquired = context.quotas->acquire(context.who.tenant, context.now);
   auto fields = limit_fields(context.quotas->usage(context.who.tenant, context.now), error_shape_of(request));
-  if (const auto* refused = std::get_if<quota_refusal>(&acquired)) return refuse(*refused, std::move(fields));
+  if (const auto* refused = std::get_if<quota_refusal>(&acquired)) return refuse(*refused, std::move(fields), std::move(job.ended));
   job.writer = make_quota_writer(std::move(job.writer), std::get<quota_lease>(std::move(acquired)));
   job.fields.insert(job.fields.end(), fields.begin(), fields.end());
   return job;

@@ -33,11 +33,16 @@ class turn_call final : public link_actor {
     };
   }
 
-  void fail(failure error) override { finish(std::move(error)); }
+  /// A session that was spawned for this turn has nobody else who could end it, and its spawn may still be under way.
+  void fail(failure error) override {
+    if (!accepted_ && spawn_.one_turn) give_up_session();
+    finish(std::move(error));
+  }
 
  private:
   void find_session() {
     with_directory([this](const session_directory_actor& directory) {
+      spawned_by_ = directory;
       request(directory, remaining(), spawn_)
           .then([this](const session_info&, const session_actor& session) { offer_turn(session); },
                 [this](caf::error& error) { retry_or_fail(error, [this] { find_session(); }); });
@@ -87,14 +92,17 @@ class turn_call final : public link_actor {
   }
 
   void cancel(errc why) {
-    if (session_) {
+    if (session_)
       send(session_, turn_cancel{turn_.id, why});
-    } else if (turn_.hints.final_turn && link().directory) {
-      // Its spawn may be under way: nobody else will ever name this session.
-      caf::anon_send(link().directory, session_verb{spawn_.id, {}, verb_kind::die, 0, {}});
-    }
+    else if (turn_.hints.final_turn)
+      give_up_session();
     events_ = nullptr;
     leave();
+  }
+
+  /// Nobody else will ever name it.
+  void give_up_session() {
+    if (spawned_by_) caf::anon_send(spawned_by_, session_verb{spawn_.id, {}, verb_kind::die, 0, {}});
   }
 
   /// A session that lives for hundreds of turns must not keep a record of each that watched it.
@@ -106,6 +114,7 @@ class turn_call final : public link_actor {
   session_spawn spawn_;
   turn_request turn_;
   turn_events events_;  // empty after the end
+  session_directory_actor spawned_by_;  // as last asked
   session_actor session_;
   bool accepted_ = false;
   std::uint32_t offers_ = 0;  // that were refused

@@ -46,8 +46,8 @@ void turn_follower::turn_changed() {
 
 void turn_follower::pump() {
   told_ = false;
-  // What waits for the reader is sent first: then we are told that it has drained.
-  while (!over_ && channel_.stream_buffer().empty())
+  // What is being sent goes first: then we are told that it has drained.
+  while (!over_ && !sending_ && channel_.stream_buffer().empty())
     if (!send(followed_.turn->read(next_, slice_bytes_, channel_.stream_buffer()))) return;
 }
 
@@ -66,8 +66,7 @@ bool turn_follower::send(turn_record::progress seen) {
     case turn_record::progress::streaming:
       if (stream_begun_ && channel_.stream_buffer().empty()) return false;
       begin_stream();
-      comment_at_ = channel_.now() + options_.sse_comment_interval;
-      channel_.flush();
+      flush();
       return true;
     case turn_record::progress::ended:
     case turn_record::progress::failed:
@@ -80,6 +79,12 @@ bool turn_follower::send(turn_record::progress seen) {
   return false;
 }
 
+void turn_follower::flush() {
+  sending_ = true;
+  comment_at_ = channel_.now() + options_.sse_comment_interval;
+  channel_.flush();
+}
+
 void turn_follower::begin_stream() {
   if (stream_begun_) return;
   stream_begun_ = true;
@@ -89,10 +94,9 @@ void turn_follower::begin_stream() {
 void turn_follower::wake() {
   if (over_ || channel_.now() < comment_at_) return;
   comment_at_ = channel_.now() + options_.sse_comment_interval;
-  // A reader that has not taken what is there needs no more.
-  if (!channel_.stream_buffer().empty()) return;
+  if (sending_) return;  // a reader that has not taken what is there needs no more
   channel_.stream_buffer().append(": keep-alive\n\n");
-  channel_.flush();
+  flush();
 }
 
 void turn_follower::lose() {

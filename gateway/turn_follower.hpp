@@ -32,13 +32,17 @@ class turn_follower final : public running_answer, public turn_watcher, public s
   [[nodiscard]] bool is_turn() const noexcept override { return true; }
   /// The turn goes on for a while.
   void abandon() override { leave(); }
-  void drained() override { pump(); }
+  void drained() override {
+    sending_ = false;
+    pump();
+  }
   void turn_changed() override;
 
  private:
   void pump();
   [[nodiscard]] bool send(turn_record::progress seen);
   void begin_stream();
+  void flush();
   void lose();
   void fail(const failure& error);
   [[nodiscard]] http_response own_head() const;
@@ -55,6 +59,7 @@ class turn_follower final : public running_answer, public turn_watcher, public s
   std::uint64_t next_;  // frame
   time_point comment_at_ = never;
   bool stream_begun_ = false, over_ = false;
+  bool sending_ = false;  // nothing more is taken meanwhile: one frame may be longer than all that may wait on a connection
   std::atomic<bool> told_ = false;  // a pump is on its way
 };
 

@@ -52,6 +52,15 @@ void apply_told(turn_identity& identity, const route_context& context, turn_requ
   if (identity.is_named) told.report.revoke(name_of(hint_field::group), "finds conversations that nobody names; this one is named");
 }
 
+/// Of the breakpoints in a prompt; 0: there is none.
+std::uint32_t shortest_ttl_ms(const turn_prompt& prompt) {
+  std::uint32_t shortest = 0;
+  for (const auto& message : prompt.messages)
+    for (const auto& block : message.blocks)
+      if (block.cache_ttl_ms != 0) shortest = shortest == 0 ? block.cache_ttl_ms : std::min(shortest, block.cache_ttl_ms);
+  return shortest;
+}
+
 /// What the client wants to hear of its hints.
 void echo_hints(const hint_reading& told, answer_shape& shape, std::vector<http_field>& fields) {
   shape.diagnose_cache = told.wants_echo || told.wants_diagnosis;
@@ -113,6 +122,8 @@ route_result make_turn_job(const http_request& request, const route_context& con
   shape.turn = job.turn.id;
   shape.session = job.spawn.id;
   shape.tokens_max = job.turn.tokens_max;
+  shape.block_tokens = (*model)->block_tokens;
+  shape.cache_ttl_ms = shortest_ttl_ms(job.turn.prompt);
   shape.stream = job.stream;
   shape.include_usage = translated->wish.include_usage;
   shape.logprobs = translated->wish.logprobs;

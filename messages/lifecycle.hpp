@@ -69,7 +69,7 @@ struct session_info {
   std::uint32_t turns = 0;
   std::uint32_t children = 0;        ///< alive
   std::uint64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;  ///< over all turns
-  std::uint32_t context_tokens = 0;  ///< of the last prompt and its answer
+  std::uint32_t context_tokens = 0;  ///< of the last main prompt that was answered, and its answer; 0: there was none
   std::int64_t created_ms = 0, used_ms = 0;  ///< Unix time
   std::vector<std::string> paused_on;        ///< tool names, while tool_paused
   std::vector<std::uint32_t> role_tokens;    ///< of the last main prompt, by core::block_role; empty: it did not say

@@ -29,6 +29,7 @@ struct turn_outcome {
   std::uint32_t prompt_tokens = 0, output_tokens = 0;
   tool_pause pause;  ///< that begins now, after tool calls
   std::vector<core::told_role> roles;  ///< of the answer's blocks that are not output, at most limits::told_roles_max
+  bool is_side = false;  ///< beside the agent's own turns: says nothing of what the session does now
   bool operator==(const turn_outcome&) const = default;
 };
 /// What the worker has learned of such pauses, from their begin on: one in ten ends before `early_ms`, one in ten after `late_ms`.

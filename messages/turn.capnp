@@ -135,6 +135,7 @@ struct TurnDelta {
   toolName @6 :Text;
   tokens @7 :List(Common.SampledToken);
   tokenTexts @8 :List(Text);
+  outputTokens @9 :UInt32;
 }
 
 enum TurnEnd {

@@ -109,6 +109,7 @@ struct turn_delta {
   std::string tool_id, tool_name;
   std::vector<core::sampled_token> tokens;  ///< whose text this is; filled only when logprobs were asked for
   std::vector<std::string> token_texts;     ///< parallel to `tokens`, then the texts of their `top` lists in order
+  std::uint32_t output_tokens = 0;          ///< of the whole turn, when this was said
   bool operator==(const turn_delta&) const = default;
 };
 

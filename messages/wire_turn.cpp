@@ -59,7 +59,7 @@ TROUPE_WIRE(turn_started, TurnStarted, TURN_STARTED_FIELDS)
   F(What, what)                                                                                                            \
   F(Id, id)                                                                                                                \
   F(Sequence, sequence) F(Text, text) F(ToolIndex, tool_index) F(ToolId, tool_id) F(ToolName, tool_name) F(Tokens, tokens) \
-      F(TokenTexts, token_texts)
+      F(TokenTexts, token_texts) F(OutputTokens, output_tokens)
 TROUPE_WIRE(turn_delta, TurnDelta, TURN_DELTA_FIELDS)
 
 #define TURN_USAGE_FIELDS(F)     \

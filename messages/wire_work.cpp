@@ -32,7 +32,7 @@ TROUPE_WIRE(core::told_role, ToldRole, TOLD_ROLE_FIELDS)
 TROUPE_WIRE(tool_pause, ToolPause, TOOL_PAUSE_FIELDS)
 
 #define TURN_OUTCOME_FIELDS(F) F(Id, id) F(Owner, owner) F(End, end) F(PromptTokens, prompt_tokens) F(OutputTokens, output_tokens) F(Pause, pause) \
-  F(Roles, roles)
+  F(Roles, roles) F(IsSide, is_side)
 TROUPE_WIRE(turn_outcome, TurnOutcome, TURN_OUTCOME_FIELDS)
 
 #define PAUSE_FORECAST_FIELDS(F) F(EarlyMs, early_ms) F(MedianMs, median_ms) F(LateMs, late_ms) F(LoadMs, load_ms)

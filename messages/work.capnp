@@ -87,6 +87,7 @@ struct TurnOutcome {
   pause @4 :ToolPause;
   promptTokens @5 :UInt32;
   roles @6 :List(ToldRole);
+  isSide @7 :Bool;
 }
 
 struct PauseForecast {

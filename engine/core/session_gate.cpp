@@ -56,8 +56,8 @@ std::vector<sequence_spec> session_gate::take_let_in(instant now) {
       continue;
     }
     if (each.has_waited) ++(has_room || is_known ? ended_by_room_ : ended_by_bound_);
-    demote_for(each.spec, now);
     let_in(std::move(each.spec));
+    demote(now);  // behind it: the newcomer counts as all do, once and without what it shares
     at = waiting_.erase(at);
   }
   return std::exchange(let_in_, {});
@@ -89,8 +89,8 @@ void session_gate::note_turn(const sequence_spec& spec) {
   by_turn_[spec.id] = key;
 }
 
-void session_gate::demote_for(const sequence_spec& spec, instant now) {
-  std::uint64_t kept = blocks_expected(spec);
+void session_gate::demote(instant now) {
+  std::uint64_t kept = 0;
   std::vector<session*> resting;
   for (auto& [key, each] : sessions_) {
     if (each.is_demoted) continue;
@@ -114,7 +114,9 @@ void session_gate::end_turn(request_id id, instant now) {
   session& of = found->second;
   if (const auto ended = of.turns.extract(id)) of.ended = std::max(of.ended, ended.mapped());
   // How it goes on is said a little later.
-  of.at_work_until = now + instant{limits::pause_soon};
+  if (of.unsaid.size() == limits::turns_per_session_max) of.unsaid.erase(of.unsaid.begin());
+  of.unsaid.push_back(id);
+  of.unsaid_until = now + instant{limits::pause_soon};
   of.rests_since = now;
 }
 
@@ -123,7 +125,12 @@ void session_gate::rest(owner_id owner, std::uint64_t context_tokens, const sess
   if (known == by_owner_.end()) return;
   session& of = sessions_.at(known->second);
   of.context = std::max(of.context, context_tokens / pool_.block_tokens());
-  of.ended = 0;
+  if (how.is_side)
+    std::erase(of.unsaid, how.turn);
+  else
+    of.unsaid.clear();
+  if (of.unsaid.empty()) of.ended = 0;
+  if (how.is_side) return;
   of.rests_since = now;
   const double soon_s = std::chrono::duration<double>(limits::pause_soon).count();
   const bool is_soon = how.is_tool_pause && how.median_s < soon_s;

@@ -30,10 +30,13 @@ struct session_gate_counts {
   std::uint64_t ended_by_room = 0, ended_by_bound = 0;
 };
 
-/// What follows an answer: nothing that is known of, or a tool pause with its forecast in seconds; negative: there is none.
+/// What follows an answer: nothing that is known of, or a tool pause with its forecast in seconds; negative: there is none. After a side
+/// call the session does what it did before.
 struct session_rest {
   bool is_tool_pause = false;
   double median_s = -1, late_s = -1;
+  bool is_side = false;
+  request_id turn{};  ///< of a side call: which
 };
 
 class session_gate {
@@ -70,11 +73,15 @@ class session_gate {
     std::uint64_t ended = 0;         ///< expected of those of which it is not said yet how they ended
     std::uint64_t shared = 0;        ///< of them, those that others had here before
     std::map<request_id, std::uint64_t> turns;  ///< here, with their blocks at the expected end
-    instant at_work_until{0};        ///< without a turn
+    std::vector<request_id> unsaid;  ///< that have ended, while it is not said yet how the session goes on
+    instant unsaid_until{0};         ///< at work because of them
+    instant at_work_until{0};        ///< without a turn, as its last outcome said
     instant rests_since{0};
     bool is_demoted = false;
     [[nodiscard]] std::uint64_t blocks() const;
-    [[nodiscard]] bool is_at_work(instant now) const { return !turns.empty() || now < at_work_until; }
+    [[nodiscard]] bool is_at_work(instant now) const {
+      return !turns.empty() || now < at_work_until || (!unsaid.empty() && now < unsaid_until);
+    }
   };
   struct newcomer {
     sequence_spec spec;
@@ -89,7 +96,8 @@ class session_gate {
   [[nodiscard]] bool has_room_for(const sequence_spec& spec, instant now) const;
   void let_in(sequence_spec spec);
   void note_turn(const sequence_spec& spec);
-  void demote_for(const sequence_spec& spec, instant now);
+  /// Until what is kept has room.
+  void demote(instant now);
 
   session_gate_options options_;
   const block_pool& pool_;

@@ -45,6 +45,7 @@ gateway_model describe(const std::shared_ptr<const actors::served_model>& model,
   };
   result.context_length = model->context_tokens_max;
   result.vocabulary_size = model->tokens->size();
+  result.block_tokens = model->block_tokens;
   result.created_s = now_s;
   char fingerprint[20];
   std::snprintf(fingerprint, sizeof(fingerprint), "fp_%016llx", static_cast<unsigned long long>(model->fingerprint));

@@ -45,6 +45,7 @@ inline constexpr std::size_t verb_id_bytes_max = 256;           ///< 400
 inline constexpr std::uint32_t top_logprobs_max = 20;           ///< 400
 inline constexpr std::size_t detokenize_tokens_max = 1 << 20;   ///< 413: more would hold up an I/O thread
 inline constexpr std::size_t conversations_max = 1'024;         ///< sessions of conversations that nobody names; the oldest ends
+inline constexpr std::size_t conversations_ended_max = 1'024;   ///< names that are not given again while their sessions may still be dying
 inline constexpr std::size_t conversation_keys_max = 64;        ///< under which each of them is found again
 inline constexpr std::size_t conversation_looks_max = 8;        ///< at the answers in a conversation, from its end
 inline constexpr std::int32_t priority_max = 100;               ///< hints are clipped to it, either way
@@ -52,6 +53,9 @@ inline constexpr std::uint32_t tier_max = 9;                    ///< of a hint, 
 inline constexpr std::size_t hints_reported_max = 64;           ///< in one echo; further ones are left out
 inline constexpr std::size_t kv_actions_max = 256;              ///< of one kv_hints message; 400
 inline constexpr int json_depth_max = 64;                       ///< 400
+inline constexpr std::size_t metadata_pairs_max = 16;           ///< of a response, as OpenAI has them; 400
+inline constexpr std::size_t metadata_key_chars_max = 64;       ///< 400
+inline constexpr std::size_t metadata_value_chars_max = 512;    ///< 400
 
 // access
 inline constexpr std::size_t tenant_name_bytes_max = 64;        ///< of lower-case letters, digits, '-', '_' and '.'; invalid_request

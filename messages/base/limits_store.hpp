@@ -34,7 +34,8 @@ inline constexpr std::size_t remote_batch_max = 1'024;          ///< blocks of o
 inline constexpr std::size_t responses_max = 10'000;           ///< the oldest is forgotten
 inline constexpr std::size_t responses_bytes_max = 256 << 20;  ///< of their requests and answers in memory; the oldest end is forgotten
 inline constexpr auto responses_age_max = 24h * 30;            ///< as OpenAI keeps them; then they are forgotten
-inline constexpr std::size_t responses_waiting_max = 1'024;    ///< for the disk; of who has most a further one is not kept
+inline constexpr std::size_t responses_waiting_max = 1'024;    ///< for the disk; of who has most a further one is not kept, a further deletion is queue_full
+inline constexpr auto response_wait = 5s;                      ///< the end of an answer waits no longer for the disk and says that it is not kept; 504 to a deletion
 inline constexpr std::size_t response_part_bytes = 512 << 10;  ///< of one journal record; a longer response has several
 inline constexpr std::size_t response_items_listed_max = 100;  ///< input items of one answer; further ones with `after`
 

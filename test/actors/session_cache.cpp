@@ -136,3 +136,18 @@ TEST_CASE("a side call is compared with nothing and changes nothing of what is r
   CHECK(stage.turn(title, 0) == cache_miss{why::first_turn, 20});  // of the main turn before
   CHECK(stage.turn(stage.asking({"hi", "ok", "go"}), 20) == cache_miss{});
 }
+
+TEST_CASE("neither a side call nor a turn that failed makes the agent's next turn another than its first") {
+  conversation stage;
+  auto title = stage.asking({"name this"});
+  title.hints.is_side = true;
+  stage.turn(title, 0);
+  auto cut = stage.asking({"hi"});
+  cut.id = {++stage.turns};
+  stage.request<request_id>(stage.session, cut, stage.to);
+  stage.tell(stage.session, turn_cancel{cut.id, errc::cancelled});
+  const auto before = stage.request<session_info>(stage.session, session_find{}).get();
+  CHECK(before.turns == 2);
+  CHECK(before.context_tokens == 0);
+  CHECK(stage.turn(stage.asking({"hi"}), 0) == cache_miss{why::first_turn, 20});
+}

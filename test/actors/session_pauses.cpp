@@ -56,6 +56,22 @@ TEST_CASE("the worker hears how an answer ended, and again when the harness says
   CHECK(outcomes[1].end == core::turn_end::tool_calls);
   CHECK(outcomes[1].pause.tool == core::tool_of({"test", "build"}));
   CHECK(outcomes[1].pause.expected_ms == -1);
+  CHECK_FALSE(outcomes[1].is_side);
+}
+
+TEST_CASE("the worker is told of a side call as of one") {
+  paused_session stage;
+  stage.turn_until_pause(1, {"build"});
+  auto title = stage.text(2, "name this");
+  title.hints.is_side = true;
+  stage.request<request_id>(stage.session, title, stage.to);
+  stage.say(stage.worker, stage.started(2, 9, 0));
+  stage.say(stage.worker, stage.tokens(2, 0, "Build"));
+  stage.say(stage.worker, stage.ended(2, core::finish_reason::stop));
+  const auto& last = stage.worker.script->outcomes.back();
+  CHECK(last.id == request_id{2});
+  CHECK(last.is_side);
+  CHECK(stage.request<session_info>(stage.session, session_find{}).get().state == session_state::tool_paused);
 }
 
 TEST_CASE("the next turn says how long the pause took and what it brings") {

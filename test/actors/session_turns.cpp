@@ -339,6 +339,23 @@ TEST_CASE("a title that is heard before the agent's first turn goes on beside it
   CHECK(stage.request<session_info>(stage.session, session_find{}).get().paused_on == lines{"ls"});
 }
 
+TEST_CASE("a turn that is refused displaces nothing: the one that runs stays the session's") {
+  one_turn stage;
+  auto worker = stage.add_worker(1);
+  stage.ask(stage.chat(1, "hi"));
+  auto wrong = stage.chat(2, "hi");
+  wrong.prompt.tools.push_back({"ls", R"({"type":"function","function":{"name":"ls"}})"});
+  wrong.sampling.top_p = 1.5F;
+  CHECK(stage.ask(wrong).error().param == "top_p");
+  CHECK(stage.request<session_info>(stage.session, session_find{}).get().state == session_state::generating);
+  stage.say(worker, stage.started(1, prompt_tokens, 0));
+  stage.say(worker, stage.tokens(1, 0, "hello"));
+  stage.say(worker, stage.ended(1, finish_reason::stop));
+  const auto info = stage.request<session_info>(stage.session, session_find{}).get();
+  CHECK(info.state == session_state::idle);
+  CHECK(info.context_tokens == prompt_tokens + 6);
+}
+
 TEST_CASE("once an agent has had a turn, a turn with tools does not displace the one that runs") {
   one_turn stage;
   auto worker = stage.add_worker(1);

@@ -59,6 +59,18 @@ TEST_CASE("the answer is the same however its tokens are batched") {
   }
 }
 
+TEST_CASE("every piece of an answer says how much was generated when it was told") {
+  auto made = make(session_stage::text(1, ""));
+  auto output = made.advance(session_stage::tokens(1, 0, "abc"), 2s);
+  REQUIRE(output.deltas.size() == 1);
+  CHECK(output.deltas[0].output_tokens == 3);
+  output = made.advance(session_stage::tokens(1, 3, "\xC3"), 2s);
+  CHECK(output.deltas.empty());  // half a letter
+  output = made.advance(session_stage::tokens(1, 4, "\xBC"), 2s);
+  REQUIRE(output.deltas.size() == 1);
+  CHECK(output.deltas[0].output_tokens == 5);
+}
+
 TEST_CASE("times are counted from receipt: queue, first token, total") {
   auto made = make(session_stage::text(1, ""));
   made.advance(session_stage::started(1, 4, 4), 3s);

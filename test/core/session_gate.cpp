@@ -242,3 +242,63 @@ TEST_CASE("a session that begins with two turns waits with both and goes with bo
   world.answer(first);
   CHECK(world.let_in() == numbers{2, 2});
 }
+
+TEST_CASE("a side call that ends leaves its session as the agent's own turn has left it") {
+  gate_world world{seconds{1000}};
+  const auto turn = world.turn(1, 90);
+  CHECK(world.admit(turn) == numbers{1});
+  world.answer(turn, {true, 5, 20});
+  const auto title = world.turn(1, 5);
+  CHECK(world.admit(title) == numbers{1});
+  world.gate.end_turn(title.id, world.now);
+  world.gate.rest(title.owner, 20, {.is_side = true, .turn = title.id}, world.now);
+  world.now += seconds{19};
+  CHECK(world.admit(world.turn(2, 50)) == numbers{});  // its tools are still at work
+  world.now += seconds{1};
+  CHECK(world.let_in() == numbers{2});
+}
+
+TEST_CASE("what is said of a side call does not stand for the agent's own turn, of which nothing is said yet") {
+  gate_world world{seconds{1000}};
+  const auto turn = world.turn(1, 90), title = world.turn(1, 5);
+  CHECK(world.admit(turn) == numbers{1});
+  CHECK(world.admit(title) == numbers{1});
+  world.gate.end_turn(turn.id, world.now);
+  world.gate.end_turn(title.id, world.now);
+  world.gate.rest(title.owner, 20, {.is_side = true, .turn = title.id}, world.now);
+  CHECK(world.admit(world.turn(2, 50)) == numbers{});
+  world.gate.rest(turn.owner, 360, {}, world.now);
+  CHECK(world.let_in() == numbers{2});
+}
+
+TEST_CASE("a session whose second turn is let in counts once when others must give up their place") {
+  gate_world world;
+  const auto one = world.turn(1, 50), two = world.turn(2, 40);
+  CHECK(world.admit(one) == numbers{1});
+  CHECK(world.admit(two) == numbers{2});
+  CHECK(world.admit(world.turn(3, 40)) == numbers{});
+  CHECK(world.admit(world.turn(3, 40)) == numbers{});
+  world.answer(one);
+  world.now += seconds{1};
+  world.answer(two);
+  CHECK(world.let_in() == numbers{3, 3});
+  CHECK(world.gate.take_demoted() == std::vector<owner_id>{{1}});  // 40 and 40 stay
+}
+
+TEST_CASE("nobody gives up a place for what a newcomer shares with others") {
+  gate_world world;
+  auto lead = world.rig.spec(501, scheduler_rig::letters(0, 161), 8);
+  REQUIRE(world.rig.admit(lead));
+  REQUIRE(world.rig.run());  // 40 blocks are cached
+  lead.session = 1;
+  CHECK(world.admit(lead) == numbers{1});
+  world.answer(lead);
+  auto tokens = scheduler_rig::letters(0, 160);
+  const auto own = scheduler_rig::letters(2000, 232);
+  tokens.insert(tokens.end(), own.begin(), own.end());
+  auto newcomer = world.rig.spec(502, std::move(tokens), 8);  // 100 blocks, 60 of its own
+  newcomer.session = 2;
+  newcomer.owner = {2};
+  CHECK(world.admit(newcomer) == numbers{2});
+  CHECK(world.gate.take_demoted().empty());
+}

@@ -167,3 +167,13 @@ TEST_CASE("what a client changes in its system message with each request does no
   const messages next{system(7), says(chat_role::user, "hello"), says(chat_role::assistant, "hi"), says(chat_role::user, "more")};
   CHECK(index.find("m", next, "b").session.value == "a");
 }
+
+TEST_CASE("the name of a session that was given up is not given again: it may be dying still") {
+  conversation_index index(1);
+  const auto asked = index.find("m", hello, "a");
+  answer(index, asked, "hi");
+  CHECK(index.find("m", messages{says(chat_role::user, "something else")}, "b").ended == std::vector{session_id{"a"}});
+  const auto back = index.find("m", messages{says(chat_role::user, "once more")}, "a");
+  CHECK(back.is_new);
+  CHECK(back.session.value == "a+");
+}

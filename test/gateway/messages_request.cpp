@@ -218,3 +218,31 @@ TEST_CASE("a count needs no length of the answer") {
   CHECK(result->turn.prompt.messages == std::vector<chat_message>{{chat_role::user, {text_block("Hi")}}});
   CHECK(result->turn.prompt.tools.size() == 1);
 }
+
+TEST_CASE("thinking that was signed here comes back as it was, and any other as its client has it") {
+  const reasoning_opener open = [](std::string_view sealed) -> std::optional<std::string> {
+    if (sealed != "good") return std::nullopt;
+    return "raw";
+  };
+  const auto thinking = [&](const std::string& members) {
+    const auto body = parse_object(with_messages(R"({"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"thinking",)" +
+                                                 members + R"(},{"type":"text","text":"a"}]},{"role":"user","content":"on"})"));
+    REQUIRE(body);
+    const auto result = read_messages_request(*body, open);
+    REQUIRE(result);
+    std::string text;
+    for (const auto& block : result->turn.prompt.messages[1].blocks)
+      if (block.what == kind::reasoning) text += block.text;
+    const auto counted = read_count_request(*body, open);
+    REQUIRE(counted);
+    CHECK(counted->turn.prompt == result->turn.prompt);
+    return text;
+  };
+  CHECK(thinking(R"("thinking":"raw","signature":"good")") == "raw");
+  CHECK(thinking(R"("thinking":"changed","signature":"good")") == "raw");
+  CHECK(thinking(R"("thinking":"","signature":"good")") == "raw");
+  CHECK(thinking(R"("thinking":"shown","signature":"altered")") == "shown");
+  CHECK(thinking(R"("thinking":"shown","signature":7)") == "shown");
+  CHECK(thinking(R"("thinking":"shown")") == "shown");
+  CHECK(thinking(R"("thinking":"","signature":"altered")").empty());
+}

@@ -166,3 +166,38 @@ TEST_CASE("a whole message joins the pieces of its blocks") {
         R"("stop_reason":"tool_use","stop_sequence":null,"stop_details":null,"container":null,"usage":)" +
             final_usage + "}");
 }
+
+TEST_CASE("a signature is the thinking itself, sealed, streamed and whole") {
+  const reasoning_sealer seal = [](std::string_view text) { return "<" + std::string(text) + ">"; };
+  const auto events = answer_events().started(10, 8).reasoning("h").reasoning("m").text("a").reasoning("again").finished(turn_end::stop, usage);
+  const auto stream = write(*make_messages_writer(shape_of(true), seal), events.all());
+  CHECK(stream.find(delta_frame(0, R"({"type":"signature_delta","signature":"<hm>"})") + close_frame(0)) != std::string::npos);
+  CHECK(stream.find(delta_frame(2, R"({"type":"signature_delta","signature":"<again>"})") + close_frame(2)) != std::string::npos);
+  const auto body = write(*make_messages_writer(shape_of(false), seal), events.all());
+  CHECK(body.find(R"({"type":"thinking","thinking":"hm","signature":"<hm>"})") != std::string::npos);
+  CHECK(body.find(R"({"type":"thinking","thinking":"again","signature":"<again>"})") != std::string::npos);
+}
+
+TEST_CASE("the prompt is what was read from the cache, what was added to it, and the rest, which is never nothing") {
+  auto shape = shape_of(false);
+  shape.block_tokens = 4;
+  const auto counted = [&](std::uint32_t prompt, std::uint32_t cached) {
+    const auto body =
+        write(*make_messages_writer(shape), answer_events().finished(turn_end::stop, {prompt, cached, 4, 2, 0, 0, 0}).all());
+    const auto from = body.find("\"input_tokens\""), to = body.find(",\"output_tokens\"");
+    return body.substr(from, to - from) + " " + body.substr(body.find("\"ephemeral_5m"), body.find("},\"service_tier") - body.find("\"ephemeral_5m"));
+  };
+  CHECK(counted(18, 8) == R"("input_tokens":2,"cache_creation_input_tokens":8,"cache_read_input_tokens":8 )"
+                          R"("ephemeral_5m_input_tokens":8,"ephemeral_1h_input_tokens":0)");
+  CHECK(counted(16, 8) == R"("input_tokens":4,"cache_creation_input_tokens":4,"cache_read_input_tokens":8 )"
+                          R"("ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":0)");
+  CHECK(counted(3, 0) == R"("input_tokens":3,"cache_creation_input_tokens":0,"cache_read_input_tokens":0 )"
+                         R"("ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0)");
+  shape.cache_ttl_ms = 3'600'000;
+  CHECK(counted(18, 0) == R"("input_tokens":2,"cache_creation_input_tokens":16,"cache_read_input_tokens":0 )"
+                          R"("ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":16)");
+  shape.stream = true;
+  std::string out;
+  make_messages_writer(shape)->started({{}, 18, 8}, out);
+  CHECK(out.find(R"("usage":{"input_tokens":2,"cache_creation_input_tokens":8,"cache_read_input_tokens":8,)") != std::string::npos);
+}

@@ -215,6 +215,49 @@ TEST_CASE("calls in a history have the names that are offered, and a custom call
   CHECK(result->client.turn.prompt.tools.back().name == "late");
 }
 
+TEST_CASE("tools that items have brought before are offered behind the request's own, which say what they are") {
+  responses_sources sources;
+  sources.history = json::parse(R"([{"type":"message","role":"user","content":"a"},
+    {"type":"additional_tools","tools":[{"type":"function","name":"ls","description":"old"},{"type":"function","name":"late"}]},
+    {"type":"additional_tools","tools":[{"type":"namespace","name":"net","tools":[{"type":"function","name":"get"}]}]}])")
+                        .as_array();
+  const auto result = read(R"({"tools":[{"type":"function","name":"ls","description":"new"}],"input":[{"role":"user","content":"b"},
+    {"type":"additional_tools","tools":[{"type":"function","name":"late","description":"now"},{"type":"function","name":"last"}]}]})",
+                           sources);
+  REQUIRE(result);
+  const auto& tools = result->client.turn.prompt.tools;
+  REQUIRE(tools.size() == 4);
+  CHECK(tools[0].json == R"({"type":"function","function":{"name":"ls","description":"new","parameters":{"type":"object","properties":{}}}})");
+  CHECK(tools[1].json ==
+        R"({"type":"function","function":{"name":"late","description":"now","parameters":{"type":"object","properties":{}}}})");
+  CHECK(tools[2].name == "get");
+  CHECK(tools[3].name == "last");
+  CHECK(result->client.turn.parse_tools);
+}
+
+TEST_CASE("metadata is some pairs of short strings, counted in characters") {
+  const auto refused = [](const std::string& metadata) {
+    const auto error = refusal_of("\"metadata\":" + metadata);
+    return error.param + ": " + error.message;
+  };
+  const auto pairs = [](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "{\"" : ",\"") + std::to_string(i) + R"(":"v")";
+    return text + "}";
+  };
+  const auto letters = [](std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += "\xC3\xBC";
+    return text;
+  };
+  CHECK(with("\"metadata\":" + pairs(limits::metadata_pairs_max)));
+  CHECK(refused(pairs(17)) == "metadata: 'metadata' must have at most 16 pairs");
+  CHECK(with("\"metadata\":{\"" + letters(64) + "\":\"" + letters(512) + "\"}"));
+  CHECK(refused("{\"" + letters(65) + "\":\"v\"}") == "metadata: 'metadata' must have keys of at most 64 characters");
+  CHECK(refused("{\"k\":\"" + letters(513) + "\"}") == "metadata.k: 'metadata.k' must have at most 512 characters");
+  CHECK(with(R"("metadata":null)"));
+}
+
 TEST_CASE("without calls the tools stay in the prompt") {
   const auto result = with(R"("tool_choice":"none","tools":[{"type":"function","name":"ls"}])");
   REQUIRE(result);
@@ -238,6 +281,8 @@ TEST_CASE("what cannot be kept is refused with its name") {
   CHECK(refused(R"("max_output_tokens":0)") == "invalid_request max_output_tokens");
   CHECK(refused(R"("tools":[{"type":"function"}])") == "invalid_request tools[0].name");
   CHECK(refused(R"("top_logprobs":21)") == "invalid_request top_logprobs");
+  CHECK(refused(R"("metadata":[])") == "invalid_request metadata");
+  CHECK(refused(R"("metadata":{"k":"v","n":7})") == "invalid_request metadata.n");
   const auto bad = [](std::string_view items) {
     const auto result = read(R"({"input":[)" + std::string(items) + "]}");
     REQUIRE_FALSE(result);
@@ -262,7 +307,7 @@ TEST_CASE("a response repeats its request with the defaults of the API") {
   CHECK(
       plain->wish.echo ==
       R"("access_programs":null,"background":false,"instructions":null,"max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,)"
-      R"("previous_response_id":null,"reasoning":{"effort":null,"summary":null},"service_tier":"default","store":true,"temperature":1,)"
+      R"("previous_response_id":null,"reasoning":{"effort":null,"summary":null},"service_tier":"default","temperature":1,)"
       R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1,"truncation":"disabled")");
   const auto echoed = with(R"("instructions":"I","metadata":{"k":"v"},"parallel_tool_calls":false,"previous_response_id":"resp_1",
     "reasoning":{"effort":"low","summary":"auto"},"store":false,"text":{"verbosity":"low"},"tool_choice":"none","truncation":"auto",
@@ -272,9 +317,11 @@ TEST_CASE("a response repeats its request with the defaults of the API") {
   CHECK(
       echoed->wish.echo ==
       R"("access_programs":null,"background":false,"instructions":"I","max_output_tokens":5,"max_tool_calls":null,"metadata":{"k":"v"},"parallel_tool_calls":false,)"
-      R"("previous_response_id":"resp_1","reasoning":{"effort":"low","summary":"auto"},"service_tier":"default","store":false,"temperature":1,)"
+      R"("previous_response_id":"resp_1","reasoning":{"effort":"low","summary":"auto"},"service_tier":"default","temperature":1,)"
       R"("text":{"format":{"type":"text"},"verbosity":"low"},"tool_choice":"none","tools":[{"type":"web_search"}],"top_logprobs":2,"top_p":1,)"
       R"("truncation":"auto","prompt_cache_key":"p")");
+  CHECK(plain->wish.store);
+  CHECK_FALSE(echoed->wish.store);
   CHECK(echoed->wish.encrypted_reasoning);
   CHECK(echoed->client.wish.logprobs);
   CHECK(echoed->client.turn.sampling.logprobs == 2);

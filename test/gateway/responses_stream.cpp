@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
 #include "test/gateway/written_answer.hpp"
@@ -11,6 +12,7 @@ using namespace troupe;
 using namespace troupe::gateway;
 using test::answer_events;
 using test::write;
+namespace json = boost::json;
 
 namespace {
 
@@ -41,7 +43,8 @@ std::string response(const std::string& status, const std::string& output, const
                      const std::string& error = "null") {
   return R"({"id":"resp_00000000000000ab","object":"response","created_at":1700,"status":")" + status + R"(","error":)" + error +
          R"(,"incomplete_details":)" + (status == "incomplete" ? R"({"reason":"max_output_tokens"})" : "null") +
-         R"(,"model":"gpt-x","output":[)" + output + R"(],"tools":[])" + usage + "}";
+         R"(,"model":"gpt-x","output":[)" + output + R"(],"tools":[],"store":)" +
+         (status == "failed" ? "false" : "true") + usage + "}";
 }
 
 /// Frames with their numbers, as a stream's are.
@@ -287,6 +290,38 @@ TEST_CASE("the response is known before its end is written, and the same") {
   writer->finished(event, out);
   CHECK(first == response("completed", "", usage_json));
   CHECK(out == frames().begin().add("response.completed", ",\"response\":" + first).text());
+}
+
+TEST_CASE("a response that could not be stored says so at its end") {
+  for (const bool is_stream : {true, false}) {
+    const auto writer = make_responses_writer(shape_of(is_stream), plain_wish(), {});
+    std::string out;
+    writer->started({{}, 10, 8}, out);
+    CHECK((out == (is_stream ? frames().begin().text() : "")));
+    turn_finished event;
+    event.usage = usage;
+    const auto stored = writer->response(event);
+    writer->note_unstored();
+    out.clear();
+    writer->finished(event, out);
+    auto unstored = stored;
+    unstored.replace(unstored.find("\"store\":true"), 12, "\"store\":false");
+    const auto frame = "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":2,\"response\":" + unstored + "}\n\n";
+    CHECK(out == (is_stream ? frame : unstored));
+  }
+}
+
+TEST_CASE("a response counts what it has added to the cache") {
+  auto shape = shape_of(false);
+  shape.block_tokens = 4;
+  const auto input = [&](std::uint32_t prompt, std::uint32_t cached) {
+    const auto body = write(*make_responses_writer(shape, plain_wish(), {}),
+                            answer_events().finished(turn_end::stop, {prompt, cached, 4, 2, 0, 0, 0}).all());
+    return json::serialize(json::parse(body).at_pointer("/usage/input_tokens_details"));
+  };
+  CHECK(input(17, 8) == R"({"cached_tokens":8,"cache_write_tokens":8})");
+  CHECK(input(16, 8) == R"({"cached_tokens":8,"cache_write_tokens":4})");
+  CHECK(input(12, 8) == R"({"cached_tokens":8,"cache_write_tokens":0})");
 }
 
 TEST_CASE("the name of an item says which response it is part of") {

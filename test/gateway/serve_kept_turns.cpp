@@ -277,6 +277,24 @@ TEST_CASE("a long answer is read live to its end, and only its end can be read a
   CHECK(fixture.node.turns() == 1);
 }
 
+TEST_CASE("frames that are longer than all that may wait on a connection are read, live and again") {
+  auto options = test_options();
+  options.stream_bytes_queued_max = 64 << 10;
+  serving fixture(options);
+  const auto answer = long_answer(4, 200'000);
+  auto client = fixture.connect();
+  client.send_request("POST", chat_path, hello_stream, keyed("k"));
+  fixture.node.turn(1);
+  for (const auto& event : answer) fixture.node.send(1, event);
+  const auto whole = client.receive().body;
+  CHECK(frame_ends(whole).size() == 7);
+  CHECK(whole.size() > 800'000);
+  auto again = fixture.connect();
+  CHECK(again.post(chat_path, hello_stream, keyed("k")).body == whole);
+  CHECK(again.post(chat_path, hello_stream, keyed("k", "2")).body == whole.substr(frame_ends(whole)[1]));
+  CHECK(fixture.node.turns() == 1);
+}
+
 TEST_CASE("when all kept answers are too large together, the one that ended longest ago is given up") {
   auto options = test_options();
   options.kept_turns_bytes_max = 250'000;

@@ -1,4 +1,5 @@
 // Anthropic's Messages protocol over real sockets: heads, frames, failures and counts.
+#include "engine/store/text_seal.hpp"
 #include "test/gateway/serving.hpp"
 
 using namespace troupe;
@@ -109,4 +110,29 @@ TEST_CASE("tokens are counted as the node renders them, without a turn") {
   const auto failed = client.post("/v1/messages/count_tokens", ask, {{"x-request-id", "r-1"}});
   CHECK(failed.status == 400);
   CHECK(failed.body == error_of("invalid_request_error", "it raised", "r-1"));
+}
+
+TEST_CASE("a tenant's thinking is known again by its signature, whatever its client makes of the text") {
+  auto options = test_options();
+  options.reasoning_seal = std::make_shared<store::text_seal>(store::block_cipher::key{});
+  serving fixture(options);
+  fixture.node.play(answer_events().reasoning("raw thought").text("one").finished(turn_end::stop, usage));
+  auto client = fixture.connect();
+  const auto first = parse_json(client.post(messages_path, ask).body);
+  const auto signature = string_at(first, "/content/0/signature");
+  CHECK(string_at(first, "/content/0/thinking") == "raw thought");
+  const auto told = [&](const std::string& block) {
+    const auto before = fixture.node.turns();
+    const auto reply = client.post(messages_path, R"({"model":"small","max_tokens":9,"messages":[{"role":"user","content":"Hello"},)"
+                                                  R"({"role":"assistant","content":[{"type":"thinking",)" +
+                                                      block + R"(},{"type":"text","text":"one"}]},{"role":"user","content":"on"}]})");
+    CHECK(reply.status == 200);
+    return fixture.node.turn(before + 1).prompt.messages[1].blocks[0].text;
+  };
+  CHECK(told(R"("thinking":"cut","signature":")" + signature + "\"") == "raw thought");
+  auto altered = signature;
+  altered[altered.size() / 2] = altered[altered.size() / 2] == 'A' ? 'B' : 'A';
+  CHECK(told(R"("thinking":"cut","signature":")" + altered + "\"") == "cut");
+  const auto other = std::make_shared<store::text_seal>(store::block_cipher::key{})->seal("raw thought", "another tenant");
+  CHECK(told(R"("thinking":"cut","signature":")" + other + "\"") == "cut");
 }

@@ -214,7 +214,7 @@ TEST_CASE("a response of another tenant is as unknown as one that never was") {
   mine.input = "[]";
   mine.body = R"({"id":"resp_00000000000000ab","output":[]})";
   std::promise<void> kept;
-  options.responses->put(mine, [&kept] { kept.set_value(); });
+  options.responses->put(mine, [&kept](gateway::response_store::keeping) { kept.set_value(); });
   REQUIRE(kept.get_future().wait_for(std::chrono::seconds(10)) == std::future_status::ready);
 
   const auto answer = [&](const std::string& tenant, const std::string& method, const std::string& target, const std::string& body = {}) {
@@ -224,7 +224,16 @@ TEST_CASE("a response of another tenant is as unknown as one that never was") {
     request.method = method;
     request.path = target;
     request.body = body;
-    const auto result = gateway::dispatch(request, context);
+    auto result = gateway::dispatch(request, context);
+    if (const auto* job = std::get_if<gateway::deferred_job>(&result)) {
+      auto answered = std::make_shared<std::promise<gateway::route_result>>();
+      auto later = answered->get_future();
+      job->begin([answered](expected<gateway::http_response> got) {
+        answered->set_value(got ? gateway::route_result(*got) : gateway::route_result(got.error()));
+      });
+      REQUIRE(later.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+      result = later.get();
+    }
     if (const auto* error = std::get_if<failure>(&result)) return std::string(describe(error->code).name) + ": " + error->message;
     const auto* response = std::get_if<gateway::http_response>(&result);
     return response == nullptr ? std::string("a turn") : response->body;
@@ -266,4 +275,49 @@ TEST_CASE("failures of a response have their status before the first byte and an
   CHECK(cut.status == 200);
   CHECK(cut.body.find("event: response.failed\ndata: {\"type\":\"response.failed\",") != std::string::npos);
   CHECK(cut.body.find(R"("status":"failed","error":{"code":"server_error","message":"the worker died"})") != std::string::npos);
+}
+
+TEST_CASE("a response that the store cannot take in time says that it is not stored, streamed and whole") {
+  auto options = storing_options();
+  options.response_wait = std::chrono::milliseconds(30);
+  const auto kept = options.responses;
+  std::promise<void> entered, released;
+  const auto release = released.get_future().share();
+  store::stored_response blocking;
+  blocking.tenant = "default";
+  blocking.id = "blocking";
+  kept->put(blocking, [&entered, release](gateway::response_store::keeping) {
+    entered.set_value();
+    release.wait();
+  });
+  entered.get_future().wait();
+  serving fixture(options);
+  fixture.node.play(answer_events().started(12, 8).text("one").finished(turn_end::stop, usage));
+  auto client = fixture.connect();
+  const auto whole = client.post(path, ask(R"("input":"a")"));
+  CHECK_FALSE(parse_json(whole.body).at("store").as_bool());
+  const auto stream = client.post(path, ask(R"("input":"a","stream":true)")).body;
+  const auto begun = stream.find("event: response.created"), ended = stream.find("event: response.completed");
+  CHECK(stream.find(R"("store":true)", begun) < ended);
+  CHECK(stream.find(R"("store":false)", ended) != std::string::npos);
+  CHECK(error_of(client.request("DELETE", path + "/blocking")) == "504 deadline_exceeded ");
+  released.set_value();
+}
+
+TEST_CASE("a deletion that its client has read of is still one after a crash") {
+  std::string name = (std::filesystem::temp_directory_path() / "troupe-delete-XXXXXX").string();
+  REQUIRE(::mkdtemp(name.data()) != nullptr);
+  const auto file = std::filesystem::path(name) / "responses.journal";
+  std::string id;
+  {
+    serving fixture(storing_options(file));
+    fixture.node.play(answer_events().text("one").finished(turn_end::stop, usage));
+    auto client = fixture.connect();
+    id = id_of(client.post(path, ask(R"("input":"a")")));
+    CHECK(client.request("DELETE", path + "/" + id).status == 200);
+    std::filesystem::copy_file(file, file.string() + ".copy");
+  }
+  serving fixture(storing_options(file.string() + ".copy"));
+  CHECK(error_of(fixture.connect().get(path + "/" + id)) == "404 not_found response_id");
+  std::filesystem::remove_all(name);
 }

@@ -291,6 +291,25 @@ TEST_CASE("a client that goes away while its one-turn session is being spawned t
   CHECK(fixture.node.verb(1).session == fixture.node.spawn(1).id);
 }
 
+TEST_CASE("a one-turn session whose spawn or turn fails is not left behind, a named one is left alone") {
+  serving fixture;
+  const std::string complete = "/v1/completions", body = R"({"model":"small","prompt":"Hello"})";
+  fixture.node.play([](const turn_request&) {
+    turn_script script;
+    script.refuse = failure{errc::draining, "later", ""};
+    return script;
+  });
+  auto client = fixture.connect();
+  CHECK(client.post(complete, body, {{"x-session-id", "named"}}).status == 503);
+  CHECK(client.post(complete, body).status == 503);
+  CHECK(fixture.node.verb(1).what == verb_kind::die);
+  CHECK(fixture.node.verb(1).session == fixture.node.spawn(2).id);
+  fixture.node.refuse_spawns({errc::not_ready, "it took too long", ""});
+  CHECK(client.post(complete, body, {{"x-session-id", "named"}}).status == 503);
+  CHECK(client.post(complete, body).status == 503);
+  CHECK(fixture.node.verb(2).session.value.starts_with("once-"));
+}
+
 TEST_CASE("a client that goes away cancels its turn and ends its sink, streamed or not") {
   serving fixture;
   fixture.node.play(answer_events().started(1, 0).text("a"));

@@ -49,7 +49,8 @@ class Seen:
         if "prompt_tokens" in last:
             return last["prompt_tokens"], last["prompt_tokens_details"]["cached_tokens"], last["completion_tokens"]
         if "cache_read_input_tokens" in last:
-            return last["input_tokens"] + last["cache_read_input_tokens"], last["cache_read_input_tokens"], last["output_tokens"]
+            cached = last["cache_read_input_tokens"]
+            return last["input_tokens"] + last["cache_creation_input_tokens"] + cached, cached, last["output_tokens"]
         return last["input_tokens"], last["input_tokens_details"]["cached_tokens"], last["output_tokens"]
 
 

@@ -58,12 +58,12 @@ test("streamed tool calls, and thinking in the turn after", async () => {
 test("a count is what a turn then has", async () => {
   const { input_tokens } = await client.messages.countTokens({ model: "claude-anything", messages: question, tools });
   const { usage } = await create(0, { tools });
-  assert.equal(input_tokens, usage.input_tokens + usage.cache_read_input_tokens);
+  assert.equal(input_tokens, usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens);
 });
 
 test("the second turn of a session is cached", async () => {
   const headers = { "x-claude-code-session-id": "node-client" }, system = "You are careful. ".repeat(60);
-  const total = ({ usage }) => usage.input_tokens + usage.cache_read_input_tokens;
+  const total = ({ usage }) => usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
   const first = await create(0, { system }, { headers });
   const messages = [...question, { role: "assistant", content: first.content }, { role: "user", content: "And of Spain?" }];
   const next = await create(0, { system, messages }, { headers });

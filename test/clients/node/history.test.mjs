@@ -50,7 +50,8 @@ async function messagesLoop(client, name, answer) {
   const tools = names.map((name) => ({ name, description: "d", input_schema: schema }));
   for (const seed of historySeeds) {
     const { content, usage } = await answer(client.messages, { model: "scripted", max_tokens: 500, system: systemOf(name), messages, tools, seed });
-    usages.push({ prompt: usage.input_tokens + usage.cache_read_input_tokens, cached: usage.cache_read_input_tokens, output: usage.output_tokens });
+    const prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
+    usages.push({ prompt, cached: usage.cache_read_input_tokens, output: usage.output_tokens });
     const results = content.filter(({ type }) => type === "tool_use").map(({ id, input }) => ({ type: "tool_result", tool_use_id: id, content: outputOf(input) }));
     messages.push({ role: "assistant", content }, { role: "user", content: results });
   }
