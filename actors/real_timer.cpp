@@ -21,7 +21,8 @@ void real_timer::call_at(core::instant when, std::function<void()> action) {
   bool is_next = false;
   {
     const std::lock_guard lock{mutex_};
-    is_next = waiting_.emplace(when, std::move(action)) == waiting_.begin() || waiting_.size() > actions_max_;
+    const auto placed = waiting_.emplace(when, std::move(action));
+    is_next = placed == waiting_.begin() || waiting_.size() > actions_max_;
   }
   if (is_next) changed_.notify_all();  // else the thread wakes for another first
 }

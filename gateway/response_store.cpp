@@ -7,13 +7,6 @@
 #include "messages/base/limits.hpp"
 
 namespace troupe::gateway {
-namespace {
-
-// As many as can wait to be kept, whose tenants' shares let up to twice their bound in, and as many deletions more.
-constexpr std::size_t deletions_behind_max = 3 * limits::responses_waiting_max;
-
-}  // namespace
-
 expected<std::shared_ptr<response_store>> response_store::open(const std::filesystem::path& file, store::response_bounds bounds,
                                                                std::int64_t now_s) {
   store::response_table table(bounds);
@@ -27,7 +20,11 @@ expected<std::shared_ptr<response_store>> response_store::open(const std::filesy
 }
 
 response_store::response_store(std::optional<store::response_log> log, store::response_table table)
-    : table_(std::move(table)), log_(std::move(log)), waiting_(deletions_behind_max, [this](const task& next) {
+    : table_(std::move(table)), log_(std::move(log)), waiting_(limits::responses_waiting_max, [this](const task& next) {
+        {
+          const std::lock_guard lock(mutex_);
+          waiting_by_.remove(next.response->tenant, 1);
+        }
         next.kept ? keep(next) : remove(next);
         tidy();
       }) {}
@@ -46,12 +43,7 @@ void response_store::put(store::stored_response response, std::function<void(kee
   task next{nullptr, std::move(then)};
   {
     const std::lock_guard lock(mutex_);
-    const auto tenant = response.tenant;
-    waiting_by_.add(tenant, 1);
-    if (waiting_by_.is_within(tenant, limits::responses_waiting_max) && table_.has_room_for(tenant))
-      next.response = table_.adopt(std::move(response));
-    else
-      waiting_by_.remove(tenant, 1);
+    if (table_.has_room_for(response.tenant) && let_wait(response.tenant)) next.response = table_.adopt(std::move(response));
   }
   next.response ? waiting_.add(std::move(next)) : next.kept(keeping::refused);
 }
@@ -59,16 +51,23 @@ void response_store::put(store::stored_response response, std::function<void(kee
 void response_store::remove(std::string_view tenant, std::string_view id, std::int64_t now_s, std::function<void(expected<bool>)> then) {
   task next{find(tenant, id, now_s), nullptr, std::move(then)};
   if (!next.response) return next.removed(false);
-  if (!waiting_.offer(std::move(next))) next.removed(failure{errc::queue_full, "too many responses wait for the disk", {}});
+  std::unique_lock lock(mutex_);
+  const bool may_wait = let_wait(next.response->tenant);
+  lock.unlock();
+  if (!may_wait) return next.removed(failure{errc::queue_full, "too many responses wait for the disk", {}});
+  waiting_.add(std::move(next));
+}
+
+bool response_store::let_wait(const std::string& tenant) {
+  waiting_by_.add(tenant, 1);
+  if (waiting_by_.is_within(tenant, limits::responses_waiting_max)) return true;
+  waiting_by_.remove(tenant, 1);
+  return false;
 }
 
 /// The file first: who has been told of a response must find it after a crash.
 void response_store::keep(const task& next) {
   const auto& response = *next.response;
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_by_.remove(response.tenant, 1);
-  }
   if (log_) note(log_->add(response));
   {
     const std::lock_guard lock(mutex_);

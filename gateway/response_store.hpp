@@ -45,11 +45,13 @@ class response_store {
   void keep(const task& next);
   void remove(const task& next);
   void tidy();
+  /// Counts one more that waits; false: it is one too many, and the tenant's doing. Needs the lock.
+  bool let_wait(const std::string& tenant);
   void note(const expected<std::uint64_t>& written);
 
   mutable std::mutex mutex_;  // of table_ and waiting_by_
   store::response_table table_;
-  core::fair_shares waiting_by_;            ///< tenant: those to be kept
+  core::fair_shares waiting_by_;            ///< tenant
   std::optional<store::response_log> log_;  // the queue's thread alone
   bool failing_ = false;                    // the queue's thread alone: said once
   write_queue<task> waiting_;

@@ -37,8 +37,7 @@ class silent_link final : public actor_link {
 
 struct keyed_world {
   explicit keyed_world(std::size_t turns_max) {
-    auto made = std::make_shared<connection_context>();
-    made->options = test::test_options();
+    auto made = std::make_shared<connection_context>(test::test_options());
     made->io = std::make_shared<boost::asio::io_context>();
     made->make_link = [this](const strand&, const io_context_ptr&) { return std::make_unique<silent_link>(ended_by_turn); };
     made->turns = std::make_shared<turn_registry>(turns_max, std::size_t{1} << 20);

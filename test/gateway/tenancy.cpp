@@ -181,7 +181,7 @@ TEST_CASE("a turn that is cut off costs the prompt that it has computed and what
 TEST_CASE("a turn that its quota refuses at the last moment still gives up what it has displaced") {
   tenants world;
   world.conversations = std::make_shared<conversation_index>(1);
-  const auto displaced = world.turn("beta", {}).spawn.id;
+  const auto displaced = world.turn("acme", {}).spawn.id;
   // Another connection takes the tenant's only place while this one makes a name for its conversation, behind two for a session.
   std::optional<turn_job> other;
   const auto draw = [&, asks = 0]() mutable {

@@ -211,7 +211,7 @@ TEST_CASE("rewriting replaces the content and appending goes on in the new file"
 }
 
 TEST_CASE("what is appended while a thread writes anew is there at once, and in the new file when that takes its place") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   make_three(file);
   texts records;
@@ -219,7 +219,7 @@ TEST_CASE("what is appended while a thread writes anew is there at once, and in 
     const auto log = open_good(file, records);
     REQUIRE(log->begin_rewrite([](const auto& add) { add(as_bytes(std::string(700'000, 'b'))); }));
     REQUIRE(log->append(as_bytes("meanwhile")));
-    write_content(folder.path / "seen", content_of(file));
+    write_file(folder.path / "seen", content_of(file));
     texts seen;
     open_good(folder.path / "seen", seen);
     CHECK(seen.back() == "meanwhile");
@@ -235,7 +235,7 @@ TEST_CASE("what is appended while a thread writes anew is there at once, and in 
 }
 
 TEST_CASE("a thread that cannot write anew leaves the old file, and the next one may") {
-  scratch_folder folder;
+  temporary_folder folder;
   const auto file = folder.path / "log";
   make_three(file);
   texts records;

@@ -41,7 +41,7 @@ class Story:
         if seen.results > 0:
             self.paused_on.setdefault((seen.parent is not None, seen.results), self.session(seen.session)["paused_on"])
         elif seen.parent is None and self._has_title:
-            self.relay.wait_for(lambda other: not other.offers_tools and other.answer, PASS_S)
+            self._let_pass(lambda other: not other.offers_tools and other.answer)
         if seen.parent:
             return 1 + self._lead + min(seen.results, self._child - 1)
         return 1 + min(seen.results, self._lead - 1)
@@ -52,6 +52,9 @@ class Story:
     def turns(self, parent):
         """Requests with tools, of the lead or of its subagents."""
         return [seen for seen in self.relay.seen if seen.body and seen.offers_tools and (seen.parent is None) == (parent is None)]
+
+    def _let_pass(self, is_it):
+        self.relay.wait_for(is_it, PASS_S)
 
 
 @contextlib.contextmanager
