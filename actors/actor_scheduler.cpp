@@ -1,13 +1,16 @@
 #include "actors/actor_scheduler.hpp"
 
+#include <boost/asio/defer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/atom.hpp>
-#include <caf/detail/thread_safe_actor_clock.hpp>
+#include <caf/detail/set_thread_name.hpp>
+#include <caf/detail/simple_actor_clock.hpp>
+#include <caf/execution_unit.hpp>
 #include <caf/group.hpp>
 #include <caf/mailbox_element.hpp>
-#include <caf/policy/work_sharing.hpp>
-#include <caf/scheduler/coordinator.hpp>
-#include <caf/settings.hpp>
+#include <caf/resumable.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
@@ -19,11 +22,10 @@ namespace troupe::actors {
 namespace {
 
 // No actor keeps a thread for more messages than this at a time.
-constexpr std::size_t messages_per_resume = 300;
+constexpr std::size_t messages_per_resume = 64;
 
-/// The bookkeeping is simple_actor_clock's, made safe for threads here. The class between is what CAF's coordinator has to return; its queue and loop
-/// stay unused.
-class timeout_clock final : public caf::detail::thread_safe_actor_clock {
+/// The bookkeeping is simple_actor_clock's, made safe for threads here.
+class timeout_clock final : public caf::detail::simple_actor_clock {
  public:
   using plain = caf::detail::simple_actor_clock;
 
@@ -119,71 +121,91 @@ class timeout_clock final : public caf::detail::thread_safe_actor_clock {
   bool ended_ = false;
 };
 
-/// CAF's, but who is woken finds the queue unlocked: woken under the lock, a thread that takes its waker's core waits for that lock at once.
-struct unlocked_wake : caf::policy::work_sharing {
-  template <class Coordinator>
-  void enqueue(Coordinator* self, caf::resumable* job) {
-    queue_type one{job};
-    auto& shared = d(self);
-    {
-      const std::lock_guard guard{shared.lock};
-      shared.queue.splice(shared.queue.end(), one);
-    }
-    shared.cv.notify_one();
-  }
-  template <class Coordinator>
-  void central_enqueue(Coordinator* self, caf::resumable* job) {
-    enqueue(self, job);
-  }
-  template <class Worker>
-  void external_enqueue(Worker* self, caf::resumable* job) {
-    enqueue(self->parent(), job);
-  }
-  template <class Worker>
-  void internal_enqueue(Worker* self, caf::resumable* job) {
-    enqueue(self->parent(), job);
-  }
-  template <class Worker>
-  void resume_job_later(Worker* self, caf::resumable* job) {
-    enqueue(self->parent(), job);
-  }
-};
-
-class actor_scheduler final : public caf::scheduler::coordinator<unlocked_wake> {
+class actor_scheduler final : public caf::scheduler::abstract_coordinator {
  public:
-  using super = caf::scheduler::coordinator<unlocked_wake>;
-  using super::super;
+  using super = caf::scheduler::abstract_coordinator;
 
-  static caf::actor_system::module* make(caf::actor_system& system, caf::detail::type_list<>) { return new actor_scheduler(system); }
+  actor_scheduler(caf::actor_system& system, const scheduled_settings& settings)
+      : super{system}, io_{settings.io()}, work_{boost::asio::make_work_guard(*io_)}, threads_{settings.threads()}, unit_{*this} {}
 
- protected:
-  void start() override {
-    timer_ = std::thread{[this] {
-      caf::detail::set_thread_name("troupe.clock");
-      system().thread_started();
-      clock_.run();
-      system().thread_terminates();
-    }};
-    super::start();
+  static caf::actor_system::module* make(caf::actor_system& system, caf::detail::type_list<>) {
+    return new actor_scheduler(system, dynamic_cast<const scheduled_settings&>(system.config()));
   }
-  void stop() override {
-    super::stop();
-    clock_.end();
-    timer_.join();
+
+  /// Deferred: what an actor sends is worked on by its own thread, behind what it is at, unless another has nothing to do.
+  void enqueue(caf::resumable* job) override {
+    boost::asio::defer(*io_, [this, job] { run(job); });
   }
   timeout_clock& clock() noexcept override { return clock_; }
 
+ protected:
+  void start() override {
+    timer_ = start_thread("troupe.clock", [this] { clock_.run(); });
+    for (auto& each : threads_) each = start_thread("troupe.actors", [this] { io_->run(); });
+    super::start();
+  }
+
+  /// All actors have ended. Jobs that nobody will run give back what they hold.
+  void stop() override {
+    stop_actors();
+    work_.reset();
+    io_->stop();
+    for (auto& each : threads_) each.join();
+    is_ending_ = true;
+    io_->restart();
+    io_->poll();
+    clock_.end();
+    timer_.join();
+  }
+
  private:
+  /// Where actors say that one more is to run. Nothing of it belongs to one thread.
+  class shared_unit final : public caf::execution_unit {
+   public:
+    explicit shared_unit(actor_scheduler& of) : caf::execution_unit{&of.system()}, of_{of} {}
+    void exec_later(caf::resumable* job) override { of_.enqueue(job); }
+
+   private:
+    actor_scheduler& of_;
+  };
+
+  template <class Work>
+  std::thread start_thread(const char* name, Work work) {
+    return std::thread{[this, name, work] {
+      caf::detail::set_thread_name(name);
+      system().thread_started();
+      work();
+      system().thread_terminates();
+    }};
+  }
+
+  void run(caf::resumable* job) {
+    if (is_ending_) return cleanup_and_release(job);
+    switch (job->resume(&unit_, messages_per_resume)) {
+      case caf::resumable::resume_later:
+        return enqueue(job);
+      case caf::resumable::done:
+      case caf::resumable::awaiting_message:
+        return caf::intrusive_ptr_release(job);
+      case caf::resumable::shutdown_execution_unit:
+        return;
+    }
+  }
+
   timeout_clock clock_;
+  std::shared_ptr<boost::asio::io_context> io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::vector<std::thread> threads_;
+  shared_unit unit_;
   std::thread timer_;
+  bool is_ending_ = false;  // changed when no thread is left
 };
 
 }  // namespace
 
-void use_actor_scheduler(caf::actor_system_config& settings, std::size_t threads) {
-  settings.load<actor_scheduler>();
-  settings.set("scheduler.max-throughput", messages_per_resume);
-  settings.set("scheduler.max-threads", threads);
+scheduled_settings::scheduled_settings(std::size_t threads)
+    : threads_{threads}, io_{std::make_shared<boost::asio::io_context>(static_cast<int>(threads))} {
+  load<actor_scheduler>();
 }
 
 }  // namespace troupe::actors

@@ -25,7 +25,7 @@ struct node_config {
   std::string name = "troupe";
   std::filesystem::path data_dir = "~/.local/share/troupe";  ///< journal, key file
   std::uint32_t drain_s = 10;
-  std::uint32_t threads = 0;          ///< of the actor scheduler, 0: one per core, two at least
+  std::uint32_t threads = 0;          ///< of the actor scheduler, 0: one per core
   std::uint32_t compute_threads = 0;  ///< of the CPU backend, 0: one per core
   bool operator==(const node_config&) const = default;
 };

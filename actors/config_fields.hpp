@@ -22,7 +22,7 @@ template <class Visitor, class Section>
 void gateway_fields(Visitor& visit, Section& gateway) {
   visit("address", gateway.address, any_text{});
   visit("port", gateway.port, within{0, 65535, "a TCP port"});
-  visit("io_threads", gateway.io_threads, within{1, 64, "threads"});
+  visit("io_threads", gateway.io_threads, within{0, 64, "threads"});
   visit("connections_max", gateway.connections_max, within{1, 1'000'000, "connections"});
   visit("body_bytes_max", gateway.body_bytes_max, within{1024, 1 << 30, "bytes"});
   visit("request_timeout_ms", gateway.request_timeout_ms, within{1, hour_ms, "milliseconds"});

@@ -13,7 +13,7 @@ namespace troupe::actors {
 struct gateway_config {
   std::string address = "127.0.0.1";  ///< a loopback address while there are no keys
   std::uint16_t port = 8000;          ///< 0: any free one
-  std::uint32_t io_threads = 1;       ///< that read requests and write answers
+  std::uint32_t io_threads = 0;       ///< that read requests and write answers; 0: those that run the actors
   std::uint32_t connections_max = limits::connections_max;
   std::uint64_t body_bytes_max = limits::body_bytes_max;
   std::uint32_t request_timeout_ms = std::chrono::milliseconds(limits::request_timeout).count();

@@ -1,6 +1,6 @@
 #include "gateway/asio_actor.hpp"
 
-#include <boost/asio/post.hpp>
+#include <boost/asio/defer.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
@@ -31,7 +31,7 @@ void asio_actor::strand_unit::exec_later(caf::resumable* job) {
     return;
   }
   // The caller passes on one reference to the owner; it lies in the queue until resume_owner.
-  boost::asio::post(strand_, [this] { resume_owner(); });
+  boost::asio::defer(strand_, [this] { resume_owner(); });
 }
 
 void asio_actor::strand_unit::resume_owner() {

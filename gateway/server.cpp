@@ -5,6 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <future>
 #include <thread>
 
 #include "gateway/connection.hpp"
@@ -19,6 +20,8 @@ namespace {
 
 // After accept failed, as it does when the process has no file descriptors left: another try at once would spin.
 constexpr auto accept_pause = std::chrono::milliseconds(50);
+/// On threads that others keep busy: how long connections may take to close.
+constexpr auto close_wait = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -98,9 +101,9 @@ struct server::state : std::enable_shared_from_this<server::state> {
   }
 };
 
-expected<std::unique_ptr<server>> server::start(gateway_options options, actor_link_factory make_link) {
-  const auto threads = std::max(options.io_threads, 1U);
-  auto io = std::make_shared<asio::io_context>(static_cast<int>(threads));
+expected<std::unique_ptr<server>> server::start(gateway_options options, actor_link_factory make_link, io_context_ptr shared) {
+  const auto threads = shared ? 0 : std::max(options.io_threads, 1U);
+  const auto io = shared ? shared : std::make_shared<asio::io_context>(static_cast<int>(threads));
   const auto made = std::make_shared<state>(io, std::move(options));
   made->context->turns =
       std::make_shared<turn_registry>(made->context->options.kept_turns_max, made->context->options.kept_turns_bytes_max);
@@ -135,12 +138,16 @@ void server::stop() {
   if (std::exchange(state_->stopped, true)) return;
   state_->stop_accepting();
   // Behind the closing of the acceptor, so that no connection is admitted after this pass.
-  asio::post(state_->accepting, [self = state_] {
+  const auto cut = std::make_shared<std::promise<void>>();
+  asio::post(state_->accepting, [self = state_, cut] {
     self->open.each([](connection_handle& connection) { connection.cut(); });
     self->context->turns->stop();
+    cut->set_value();
   });
   state_->work.reset();
   for (auto& thread : state_->threads) thread.join();
+  if (!state_->threads.empty()) return;
+  if (cut->get_future().wait_for(close_wait) == std::future_status::ready) wait_until_idle(close_wait);
 }
 
 }  // namespace troupe::gateway

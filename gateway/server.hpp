@@ -14,8 +14,9 @@ namespace troupe::gateway {
 
 class server {
  public:
-  /// Listens and serves. io_failed when the address cannot be bound, invalid_request when it is no address.
-  static expected<std::unique_ptr<server>> start(gateway_options options, actor_link_factory make_link);
+  /// Listens and serves, on threads of its own, or where `shared` is run until stop() has returned. io_failed when the address cannot be bound,
+  /// invalid_request when it is no address.
+  static expected<std::unique_ptr<server>> start(gateway_options options, actor_link_factory make_link, io_context_ptr shared = nullptr);
   /// stop()
   ~server();
   server(const server&) = delete;
@@ -27,7 +28,7 @@ class server {
   void drain();
   /// Whether no connection is left, after waiting at most that long.
   bool wait_until_idle(std::chrono::milliseconds within);
-  /// Closes every connection, cancels their turns, ends the threads. The actors of the gateway have ended after this.
+  /// Closes every connection, cancels their turns, ends its own threads. The actors of the gateway have ended after this, or are about to.
   void stop();
 
  private:

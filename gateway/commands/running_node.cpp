@@ -6,7 +6,6 @@
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
-#include "actors/actor_scheduler.hpp"
 #include "actors/node.hpp"
 #include "actors/session_prompts.hpp"
 #include "engine/core/cpu/usable_cores.hpp"
@@ -28,12 +27,10 @@ constexpr auto end_wait = std::chrono::seconds(2);
 /// What a node may take beyond its deadline: its sessions' blocks are released, then its children end.
 constexpr auto drain_slack = 2 * limits::release_wait + limits::child_end_wait + std::chrono::seconds(1);
 
-/// Two at least: one long message, the tokens of a whole book, does not hold up every other actor.
-std::size_t actor_threads(const actors::config& config) { return config.node.threads ? config.node.threads : std::max(2U, core::usable_cores()); }
+std::size_t actor_threads(const actors::config& config) { return config.node.threads ? config.node.threads : core::usable_cores(); }
 
-caf::actor_system_config& configure(caf::actor_system_config& settings, const actors::config& config) {
+caf::actor_system_config& configure(caf::actor_system_config& settings) {
   register_message_types(settings);
-  actors::use_actor_scheduler(settings, actor_threads(config));
   return settings;
 }
 
@@ -127,7 +124,7 @@ expected<bool> open_audit(const actors::audit_config& config, gateway_options& o
 
 }  // namespace
 
-running_node::running_node(const actors::config& config) : system_(configure(settings_, config)) {}
+running_node::running_node(const actors::config& config) : settings_(actor_threads(config)), system_(configure(settings_)) {}
 
 expected<std::unique_ptr<running_node>> running_node::start(const actors::config& config) {
   std::error_code error;
@@ -146,7 +143,8 @@ expected<std::unique_ptr<running_node>> running_node::start(const actors::config
   caf::actor_cast<caf::strong_actor_ptr>(local)->get()->attach_functor([](const caf::error& why) {
     if (why && why != caf::exit_reason::user_shutdown) kill(getpid(), node_ended_signal);
   });
-  auto listening = server::start(std::move(options), make_actor_links(made->system_, gateway_node_actor{local}));
+  const auto shared = config.gateway.io_threads == 0 ? made->settings_.io() : nullptr;
+  auto listening = server::start(std::move(options), make_actor_links(made->system_, gateway_node_actor{local}), shared);
   if (!listening) return listening.error();
   made->server_ = std::move(*listening);
   made->tls_ = tls;

@@ -15,13 +15,8 @@ using namespace std::chrono_literals;
 namespace {
 
 struct scheduled_system {
-  scheduled_system() : system(configured(settings)) {}
-  static caf::actor_system_config& configured(caf::actor_system_config& settings) {
-    troupe::actors::use_actor_scheduler(settings, 2);
-    return settings;
-  }
-  caf::actor_system_config settings;
-  caf::actor_system system;
+  troupe::actors::scheduled_settings settings{2};
+  caf::actor_system system{settings};
 };
 
 constexpr auto patience = 30s;
