@@ -7,8 +7,8 @@
 #include <csignal>
 #include <memory>
 
-#include "actors/actor_scheduler.hpp"
 #include "actors/config.hpp"
+#include "gateway/actor_scheduler.hpp"
 #include "gateway/server.hpp"
 #include "messages/interfaces.hpp"
 
@@ -36,7 +36,7 @@ class running_node {
  private:
   explicit running_node(const actors::config& config);
 
-  actors::scheduled_settings settings_;
+  scheduled_settings settings_;
   caf::actor_system system_;
   node_actor node_;
   std::shared_ptr<tls_identity> tls_;  // null: plain HTTP

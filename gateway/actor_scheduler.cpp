@@ -1,4 +1,4 @@
-#include "actors/actor_scheduler.hpp"
+#include "gateway/actor_scheduler.hpp"
 
 #include <boost/asio/defer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -18,7 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace troupe::actors {
+namespace troupe::gateway {
 namespace {
 
 // No actor keeps a thread for more messages than this at a time.
@@ -208,4 +208,4 @@ scheduled_settings::scheduled_settings(std::size_t threads)
   load<actor_scheduler>();
 }
 
-}  // namespace troupe::actors
+}  // namespace troupe::gateway

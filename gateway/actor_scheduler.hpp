@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace troupe::actors {
+namespace troupe::gateway {
 
 /// Of a system that is made from it, and that it outlives.
 class scheduled_settings : public caf::actor_system_config {
@@ -28,4 +28,4 @@ class scheduled_settings : public caf::actor_system_config {
   std::shared_ptr<boost::asio::io_context> io_;
 };
 
-}  // namespace troupe::actors
+}  // namespace troupe::gateway

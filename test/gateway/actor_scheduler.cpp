@@ -1,6 +1,6 @@
 // The clock of the running program's actors, on its own thread. Nothing sleeps: each wait is for a message, with a deadline that only a
 // defect meets.
-#include "actors/actor_scheduler.hpp"
+#include "gateway/actor_scheduler.hpp"
 
 #include <doctest/doctest.h>
 
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 struct scheduled_system {
-  troupe::actors::scheduled_settings settings{2};
+  troupe::gateway::scheduled_settings settings{2};
   caf::actor_system system{settings};
 };
 
