@@ -146,7 +146,7 @@ double measure(const served& server, const load& work) {
   const auto result = bench::run_load(server.port(), plan);
   const double cpu_us = (server.cpu_seconds() - cpu_before) / work.requests * 1e6;
   const double rate = work.requests / result.seconds;
-  std::printf("%-44s c=%-3u %8.0f requests/s   server CPU %8.1f us/request   p50 %7.3f ms   p99 %7.3f ms", work.name.c_str(), work.connections, rate, cpu_us,
+  std::printf("%-56s c=%-3u %8.0f requests/s   server CPU %8.1f us/request   p50 %7.3f ms   p99 %7.3f ms", work.name.c_str(), work.connections, rate, cpu_us,
               percentile(result.latency_s, 0.5) * 1e3, percentile(result.latency_s, 0.99) * 1e3);
   if (work.tokens > 0)
     std::printf("   %8.0f tokens/s   %.2f tokens/event   %.2f us/token   first event p99 %.3f ms", rate * work.tokens,
@@ -157,22 +157,26 @@ double measure(const served& server, const load& work) {
   return rate;
 }
 
-/// The rows; those at half load ask half of what the row before them answered.
+/// The rows. Those behind a row ask half of what it answered, and half of what it is meant to answer.
 void run_rows(const served& server, unsigned scale, unsigned connections, const std::string& only) {
   const auto wanted = [&](const char* name) { return only.empty() || only == name; };
-  const auto with_half = [&](load work) {
+  const auto with_half = [&](load work, double meant_per_s) {
+    const auto name = work.name;
     const auto rate = measure(server, work);
-    work.name += ", half load";
+    work.name = name + ", half load";
     work.requests_per_s = rate / 2;
+    measure(server, work);
+    work.name = name + ", " + std::to_string(static_cast<int>(meant_per_s / 2)) + " a second";
+    work.requests_per_s = meant_per_s / 2;
     measure(server, work);
   };
   const auto live = [](unsigned, unsigned) { return std::string("GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); };
   if (wanted("live")) measure(server, {"GET /live", live, connections, 1000 * scale});
   if (wanted("completions"))
-    with_half({"completions, 256 ids, a session per connection", [](unsigned i, unsigned n) { return completion(i * 1000 + n, "agent-" + std::to_string(i)); }, connections, 500 * scale});
+    with_half({"completions, 256 ids, a session per connection", [](unsigned i, unsigned n) { return completion(i * 1000 + n, "agent-" + std::to_string(i)); }, connections, 500 * scale}, 10'000);
   if (wanted("completions-new")) measure(server, {"completions, 256 ids, nobody named", [](unsigned i, unsigned n) { return completion(i * 1000 + n, {}); }, connections, 500 * scale});
   if (wanted("chat"))
-    with_half({"chat, 10 messages, a session per connection", [](unsigned i, unsigned n) { return chat(i * 1000 + n, "agent-" + std::to_string(i)); }, connections, 300 * scale});
+    with_half({"chat, 10 messages, a session per connection", [](unsigned i, unsigned n) { return chat(i * 1000 + n, "agent-" + std::to_string(i)); }, connections, 300 * scale}, 4'000);
   if (wanted("chat-new")) measure(server, {"chat, 10 messages, nobody named", [](unsigned i, unsigned n) { return chat(i * 1000 + n, {}); }, connections, 150 * scale});
   if (wanted("stream")) measure(server, {"streams", [scale](unsigned i, unsigned) { return stream(i, 50 * scale); }, connections, connections, 0, 50 * scale});
 }

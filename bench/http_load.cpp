@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -88,6 +90,7 @@ class generator {
   generator& operator=(const generator&) = delete;
 
   load_result run() {
+    prctl(PR_SET_TIMERSLACK, 1UL);  // else the kernel may wake us 50 us late
     begin_ = clock::now();
     last_ = begin_;
     for (std::size_t i = 0; i < clients_.size(); ++i) free_.push_back(i);
@@ -122,9 +125,8 @@ class generator {
     while (!free_.empty() && begun_ < plan_.requests) {
       auto due = clock::now();
       if (plan_.requests_per_s > 0) {
-        const auto planned = begin_ + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(begun_ / plan_.requests_per_s));
-        if (planned > due) return;
-        due = planned;
+        if (next_due() > due) return;
+        due = next_due();
       }
       const auto i = free_.front();
       free_.pop_front();
@@ -138,11 +140,23 @@ class generator {
     }
   }
 
+  [[nodiscard]] clock::time_point next_due() const {
+    return begin_ + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(begun_ / plan_.requests_per_s));
+  }
+
+  /// A fixed rate is kept by waiting for its nanosecond: whole milliseconds would bunch requests, and looking again and again would take from the
+  /// server what two cores share.
+  void plan_wait() {
+    const bool is_paced = plan_.requests_per_s > 0 && begun_ < plan_.requests && !free_.empty();
+    const auto longest = std::chrono::nanoseconds(std::chrono::milliseconds(silence_ms_max));
+    const auto wait = is_paced ? std::clamp(std::chrono::nanoseconds(next_due() - clock::now()), std::chrono::nanoseconds(0), longest) : longest;
+    waits_ = {static_cast<time_t>(wait.count() / 1'000'000'000), static_cast<long>(wait.count() % 1'000'000'000)};
+  }
+
   void wait() {
+    plan_wait();
     std::array<epoll_event, 64> events{};
-    // A fixed rate is kept by looking again: a wait of whole milliseconds would bunch requests.
-    const bool paced = plan_.requests_per_s > 0 && begun_ < plan_.requests;
-    const int count = epoll_wait(poll_, events.data(), static_cast<int>(events.size()), paced ? 0 : silence_ms_max);
+    const int count = epoll_pwait2(poll_, events.data(), static_cast<int>(events.size()), &waits_, nullptr);
     const auto now = clock::now();
     if (count > 0) last_ = now;
     if (now - last_ >= std::chrono::milliseconds(silence_ms_max)) throw std::runtime_error("nothing happened for 30 s");
@@ -172,6 +186,7 @@ class generator {
   std::deque<std::size_t> free_;
   int poll_;
   clock::time_point begin_, last_;
+  timespec waits_{};
   unsigned begun_ = 0;
   load_result result_;
   std::array<char, 1 << 16> buffer_{};
