@@ -154,7 +154,8 @@ void repeat_snapshot(self_pointer self) {
 }
 
 std::optional<failure> start(self_pointer self, worker_setup& setup) {
-  auto backend = setup.make_backend(post_to(self));
+  self->state.make_backend = std::move(setup.make_backend);
+  auto backend = self->state.make_backend(post_to(self));
   if (!backend) return backend.error();
   auto device = model_worker::make(std::move(setup.device), *std::move(backend));
   if (!device) return device.error();

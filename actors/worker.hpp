@@ -52,6 +52,7 @@ struct worker_state {
   std::map<caf::actor_addr, shard_sink_actor> shards;
   host_tier_actor tier;  ///< null: none below
   bool tick_pending = false, was_idle = true;
+  backend_factory make_backend;  ///< holds what backends share: it goes after the device
   std::unique_ptr<model_worker> device;
 };
 

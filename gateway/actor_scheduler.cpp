@@ -21,8 +21,8 @@
 namespace troupe::gateway {
 namespace {
 
-// No actor keeps a thread for more messages than this at a time.
-constexpr std::size_t messages_per_resume = 64;
+// No actor keeps a thread for more messages than this at a time, nor hides from idle threads what it has woken.
+constexpr std::size_t messages_per_resume = 8;
 
 /// The bookkeeping is simple_actor_clock's, made safe for threads here.
 class timeout_clock final : public caf::detail::simple_actor_clock {
@@ -132,7 +132,8 @@ class actor_scheduler final : public caf::scheduler::abstract_coordinator {
     return new actor_scheduler(system, dynamic_cast<const scheduled_settings&>(system.config()));
   }
 
-  /// Deferred: what an actor sends is worked on by its own thread, behind what it is at, unless another has nothing to do.
+  /// Deferred: other threads see what an actor has woken when its few messages are done, and whoever is woken may well be next on this one. So
+  /// no handler may wait for an actor.
   void enqueue(caf::resumable* job) override {
     boost::asio::defer(*io_, [this, job] { run(job); });
   }

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <future>
+#include <spdlog/spdlog.h>
 #include <thread>
 
 #include "gateway/connection.hpp"
@@ -111,7 +112,7 @@ expected<std::unique_ptr<server>> server::start(gateway_options options, actor_l
   made->context->make_link = std::move(make_link);
   made->context->io = io;
   if (const auto listening = made->listen(); !listening) return listening.error();
-  made->accept();
+  asio::post(made->accepting, [made] { made->accept(); });
   for (unsigned i = 0; i < threads; ++i) made->threads.emplace_back([io] { io->run(); });
   return std::unique_ptr<server>(new server(made));
 }
@@ -147,7 +148,8 @@ void server::stop() {
   state_->work.reset();
   for (auto& thread : state_->threads) thread.join();
   if (!state_->threads.empty()) return;
-  if (cut->get_future().wait_for(close_wait) == std::future_status::ready) wait_until_idle(close_wait);
+  const bool is_cut = cut->get_future().wait_for(close_wait) == std::future_status::ready;
+  if (!is_cut || !wait_until_idle(close_wait)) spdlog::warn("connections did not close in time");
 }
 
 }  // namespace troupe::gateway

@@ -57,6 +57,7 @@ struct timing_backend::state {
 };
 
 ticket_id timing_backend::state::begin(const std::shared_ptr<state>& self, lane state::*in, step_result result) {
+  const auto kept = self;  // a completion may destroy the backend
   const auto lasting = std::chrono::duration_cast<instant>(std::chrono::duration<double>(result.seconds));
   instant end;
   ticket_id ticket;
@@ -65,12 +66,12 @@ ticket_id timing_backend::state::begin(const std::shared_ptr<state>& self, lane 
     const std::lock_guard lock(mutex);
     const instant now = clock.now();
     lane& used = this->*in;
-    takes_no_time = lasting == instant{0} && used.in_flight.empty();
+    takes_no_time = lasting == instant{0} && used.in_flight.empty() && completing.empty();
     end = used.busy_until = std::max(used.busy_until, now) + lasting;
     ticket = {++tickets};
     used.in_flight.push_back({ticket, std::move(result)});
   }
-  takes_no_time ? finish_first(in) : clock.call_at(end, [self, in] { self->finish_first(in); });
+  takes_no_time ? finish_first(in) : clock.call_at(end, [kept, in] { kept->finish_first(in); });
   return ticket;
 }
 

@@ -167,6 +167,7 @@ struct journal::rewriting {
   temporary_file temporary;
   open_file fresh;
   std::vector<std::byte> content, since;  ///< frames; those that were appended meanwhile
+  std::uint64_t length = 0;               ///< of `content`, which goes when it is written
   std::future<int> written;               ///< errno
 };
 
@@ -205,6 +206,7 @@ expected<std::unique_ptr<journal>> journal::open(const std::filesystem::path& fi
 }
 
 journal::~journal() {
+  [[maybe_unused]] const auto ignored = finish_rewrite();  // else the old file stays, which has it all
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
@@ -224,11 +226,14 @@ expected<std::uint64_t> journal::append(std::span<const std::byte> record) {
   auto& since = rewriting_->since;
   since.insert(since.end(), frame.begin(), frame.end());
   const bool is_done = rewriting_->written.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  return is_done || since.size() > limits::journal_rewrite_tail_max ? finish_rewrite() : bytes_;
+  if (!is_done && since.size() <= limits::journal_rewrite_tail_max) return bytes_;
+  if (const auto finished = finish_rewrite(); !finished) failed_ = finished.error();  // the record is in the old file
+  return bytes_;
 }
 
 expected<std::uint64_t> journal::begin_rewrite(const visitor& records) {
-  if (rewriting_) return bytes_;
+  if (failed_) return *std::exchange(failed_, std::nullopt);
+  if (rewriting_ || bytes_ < retry_at_) return bytes_;
   auto made = std::make_unique<rewriting>(temporary_of(file_));
   made->fresh.descriptor = ::open(made->temporary.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   const int descriptor = made->fresh.descriptor;
@@ -242,9 +247,12 @@ expected<std::uint64_t> journal::begin_rewrite(const visitor& records) {
     append_frame(made->content, record);
   });
   if (longest > limits::journal_record_bytes_max) return too_long(longest);
+  made->length = made->content.size();
   made->written = std::async(std::launch::async, [descriptor, &content = made->content] {
     errno = 0;
-    return write_at(descriptor, 0, content) && ::fsync(descriptor) == 0 ? 0 : errno == 0 ? EIO : errno;
+    const int status = write_at(descriptor, 0, content) && ::fsync(descriptor) == 0 ? 0 : errno == 0 ? EIO : errno;
+    content = {};
+    return status;
   });
   rewriting_ = std::move(made);
   return bytes_;
@@ -253,14 +261,16 @@ expected<std::uint64_t> journal::begin_rewrite(const visitor& records) {
 expected<std::uint64_t> journal::finish_rewrite() {
   if (!rewriting_) return bytes_;
   const auto ended = std::move(rewriting_);
+  retry_at_ = bytes_ + limits::journal_bytes_min;
   errno = ended->written.get();
-  const auto length = ended->content.size();
+  const auto length = ended->length;
   if (errno != 0 || !write_at(ended->fresh.descriptor, length, ended->since)) return io_failure("write", ended->temporary.path);
   if (::rename(ended->temporary.path.c_str(), file_.c_str()) != 0) return io_failure("replace", file_);
   ended->temporary.kept = true;
   ::close(descriptor_);
   descriptor_ = ended->fresh.release();
   bytes_ = length + ended->since.size();
+  retry_at_ = 0;
   return bytes_;
 }
 

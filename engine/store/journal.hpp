@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "messages/base/errc.hpp"
@@ -31,8 +32,9 @@ class journal {
   /// folder could not be synced.
   expected<std::uint64_t> rewrite(const visitor& records);
   /// The same, but a thread of its own writes the new file, and whoever appends does not wait for the disk: the first append after it has done
-  /// puts the new file, with all that was appended meanwhile, in the old one's place, and fails if that failed. Nothing while one is under way.
-  /// Failures: io_failed (no new file), invalid_request (a record is too long).
+  /// puts the new file, with all that was appended meanwhile, in the old one's place. Nothing while one is under way, nor after one that failed before
+  /// the file has grown by limits::journal_bytes_min. Failures: io_failed (no new file, or that of the last time: said once), invalid_request (a
+  /// record is too long).
   expected<std::uint64_t> begin_rewrite(const visitor& records);
   /// Waits for it, and puts the new file in its place.
   expected<std::uint64_t> finish_rewrite();
@@ -46,6 +48,8 @@ class journal {
   std::uint64_t bytes_ = 0, bytes_cut_ = 0;
   struct rewriting;
   std::unique_ptr<rewriting> rewriting_;  ///< null: none is under way
+  std::optional<failure> failed_;         ///< the last one, if nobody has been told
+  std::uint64_t retry_at_ = 0;            ///< bytes
 };
 
 }  // namespace troupe::store

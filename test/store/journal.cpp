@@ -255,11 +255,20 @@ TEST_CASE("a thread that cannot write anew leaves the old file, and the next one
     CHECK(failed.error().code == errc::io_failed);
     CHECK_FALSE(fs::exists(folder.path / "log.new"));
     REQUIRE(log->append(as_bytes("fourth")));
+    const auto too_early = log->begin_rewrite([](const auto& add) { add(as_bytes("too early")); });
+    CHECK(too_early);
+    CHECK_FALSE(fs::exists(folder.path / "log.new"));
+    texts seen;
+    write_file(folder.path / "seen", content_of(file));
+    open_good(folder.path / "seen", seen);
+    CHECK(seen == texts{"first", "", "the third record", "fourth"});
+    for (int i = 0; i < 2; ++i) REQUIRE(log->append(as_bytes(std::string(limits::journal_bytes_min / 2, 'x'))));
     REQUIRE_FALSE(log->begin_rewrite([](const auto& add) { add(as_bytes(std::string(limits::journal_record_bytes_max + 1, 'x'))); }));
     REQUIRE(log->begin_rewrite([](const auto& add) { add(as_bytes("anew")); }));
+    REQUIRE(log->append(as_bytes("last")));
   }
-  open_good(file, records);  // ended before the new file took its place
-  CHECK(records == texts{"first", "", "the third record", "fourth"});
+  open_good(file, records);
+  CHECK(records == texts{"anew", "last"});
   CHECK_FALSE(fs::exists(folder.path / "log.new"));
 }
 

@@ -14,9 +14,10 @@ ANSWERS = CLIENTS / "answers.json"
 
 
 def script_toml(script, more=""):
+    # Blocks for all conversations of a run: what is away in the host's memory is computed anew where a busy machine copies too slowly.
     return harness.model_toml(
         harness.BUILTIN, extra='name = "scripted"\naliases = ["gpt-*", "claude-*"]\n',
-        worker='backend = "timing"\nblocks = 512\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\n'
+        worker='backend = "timing"\nblocks = 4096\ntiming_step_us = 200\ntiming_prefill_token_us = 1\ntiming_decode_token_us = 20\n'
                f"timing_script = {json.dumps(str(script))}\n{more}\n")
 
 
