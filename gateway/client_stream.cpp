@@ -38,10 +38,16 @@ asio::const_buffer client_stream::join(const buffers& from) {
 
 void client_stream::shutdown_send(std::shared_ptr<void> keep) {
   error_code ignored;
-  if (!is_encrypted_)
+  if (!is_encrypted_) {
     socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  else
-    tls_->async_shutdown([keep = std::move(keep)](error_code) {});
+    return;
+  }
+  is_farewell_said_ = true;
+  // Once the client has said its own, nothing more comes.
+  tls_->async_shutdown([this, keep = std::move(keep)](error_code error) {
+    error_code too_late;
+    if (!error) socket_.shutdown(asio::ip::tcp::socket::shutdown_both, too_late);
+  });
 }
 
 void client_stream::close() {

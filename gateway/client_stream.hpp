@@ -37,12 +37,14 @@ class client_stream {
   /// After a failed handshake: whether the client spoke HTTP instead. Then the stream is plain from here on.
   bool fall_back(const error_code& why);
 
-  /// Handler: (error, bytes). A client that goes without a TLS farewell has ended as one with it: HTTP says itself where a message ends.
+  /// Handler: (error, bytes). A client that goes without a TLS farewell has ended as one with it: HTTP says itself where a message ends. After
+  /// our own farewell the bytes are as they came, if there are any: TLS takes what a client sends then for a fault.
   template <class Handler>
   void async_read_some(const boost::asio::mutable_buffer& into, Handler handler) {
-    if (!is_encrypted_) return socket_.async_read_some(into, std::move(handler));
-    tls_->async_read_some(into, [handler = std::move(handler)](error_code error, std::size_t bytes) mutable {
+    if (!is_encrypted_ || is_farewell_said_) return socket_.async_read_some(into, std::move(handler));
+    tls_->async_read_some(into, [this, handler = std::move(handler)](error_code error, std::size_t bytes) mutable {
       if (error == boost::asio::ssl::error::stream_truncated) error = boost::asio::error::eof;
+      if (is_farewell_said_ && error.category() == boost::asio::error::get_ssl_category()) error = {};
       handler(error, bytes);
     });
   }
@@ -67,6 +69,7 @@ class client_stream {
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;
   bool is_encrypted_;
+  bool is_farewell_said_ = false;
   std::string record_;  // being written
 };
 
